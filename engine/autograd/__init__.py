@@ -1,0 +1,1 @@
+"""Scalars that remember how they were made."""

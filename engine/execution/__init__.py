@@ -1,0 +1,1 @@
+"""One seam, several executors: who computes a training run."""

@@ -1,0 +1,1 @@
+"""What a network is made of, each piece one scalar function."""

@@ -1,0 +1,1 @@
+"""Runs of training, their checkpoints and the models they leave."""
