@@ -1,0 +1,144 @@
+"""Every setting of the service, once: name, type, default, help; read from GRADHOUSE_* variables."""
+
+from dataclasses import dataclass, field, fields
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from environs import Env, EnvError, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.data.formats import Bounds
+    from engine.spec import Limits
+
+PREFIX = "GRADHOUSE_"
+KIB, MIB = 2**10, 2**20
+
+
+class BadSettings(ValueError):
+    """A variable of the environment cannot be used; the text names it, its bound and what was found."""
+
+
+def _setting(default: Any, help_text: str, *, least: float | None = None, most: float | None = None) -> Any:
+    return field(default=default, metadata={"help": help_text, "least": least, "most": most})
+
+
+def _choice(default: str, options: tuple[str, ...], help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text, "options": options})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process. Times are in seconds, sizes in bytes."""
+
+    database_url: str = _setting("", "SQLAlchemy URL of the database; empty: SQLite in the data directory")
+    broker_url: str = _setting("", "redis:// URL of the broker; empty: a local Redis; `up` brings its own")
+    data_dir: Path = _setting(Path("gradhouse-data"), "where datasets, SQLite and the embedded broker live")
+    host: str = _setting("127.0.0.1", "address the API listens on")
+    port: int = _setting(8137, "port the API listens on", least=1, most=65535)
+
+    log_level: str = _choice("INFO", ("DEBUG", "INFO", "WARNING", "ERROR"), "least level that is logged")
+    log_format: str = _choice("console", ("console", "json"), "a line for people, or one JSON object a line")
+
+    api_threads: int = _setting(32, "requests answered at once by one API process", least=1, most=512)
+    max_body_bytes: int = _setting(256 * MIB, "largest request body", least=KIB)
+    max_rows: int = _setting(1_000_000, "most rows of a dataset", least=1)
+    max_columns: int = _setting(2_000, "most columns of a dataset", least=1)
+    max_cells: int = _setting(20_000_000, "most cells of a dataset", least=1)
+    max_instances: int = _setting(100_000, "most rows of one prediction request", least=1)
+
+    max_units: int = _setting(4096, "most units of one layer", least=1)
+    max_layers: int = _setting(64, "most hidden layers", least=1)
+    max_parameters: int = _setting(5_000_000, "most parameters of a model", least=1)
+    max_epochs: int = _setting(1_000_000, "most epochs of a job", least=1)
+    max_seconds: float = _setting(3600.0, "most training seconds of a job", least=1)
+
+    concurrency: int = _setting(2, "jobs one worker trains at once", least=1, most=256)
+    chunk_seconds: float = _setting(0.15, "training between two looks at the flags", least=0.001, most=5)
+    first_progress_seconds: float = _setting(0.1, "first progress after a claim", least=0, most=5)
+    progress_seconds: float = _setting(2.0, "training between two progress transactions", least=0.01, most=60)
+    slice_seconds: float = _setting(30.0, "training before a job gives its place to the next", least=0.05)
+    lease_seconds: float = _setting(15.0, "silence after which a worker's job is given away", least=0.5)
+    sweep_seconds: float = _setting(2.0, "between two looks of the sweeper", least=0.05)
+    grace_seconds: float = _setting(5.0, "age at which a queued job's message counts as lost", least=0.05)
+    deaf_seconds: float = _setting(30.0, "a worker that takes nothing for so long is restarted", least=1)
+    max_tries: int = _setting(3, "claims in a row without progress before a job fails", least=1)
+
+    sqlite_synchronous: str = _choice("NORMAL", ("NORMAL", "FULL"), "FULL where power loss must lose nothing")
+    database_pool: int = _setting(8, "most database connections of one process", least=1, most=256)
+
+    @property
+    def database(self) -> str:
+        """The database's URL, the default worked out."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'gradhouse.db'}"
+
+    @property
+    def broker(self) -> str:
+        """The broker's URL, the default worked out."""
+        return self.broker_url or "redis://127.0.0.1:6379/0"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Where the bytes of datasets live."""
+        return self.data_dir / "datasets"
+
+    def engine_limits(self) -> "Limits":
+        """The bounds the engine holds a training spec to."""
+        names = ("max_units", "max_layers", "max_parameters", "max_epochs", "max_seconds")
+        return cast("Limits", self._engine_value("engine.spec", "Limits", names))
+
+    def data_bounds(self) -> "Bounds":
+        """The bounds the engine holds a table to."""
+        names = ("max_rows", "max_columns", "max_cells")
+        return cast("Bounds", self._engine_value("engine.data.formats", "Bounds", names))
+
+    def _engine_value(self, module: str, name: str, names: tuple[str, ...]) -> object:
+        # By name: the supervisor reads settings and must start without NumPy and polars.
+        return getattr(import_module(module), name)(**{each: getattr(self, each) for each in names})
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of the environment, with `overrides` that are not None on top. Raises BadSettings."""
+    env = Env(prefix=PREFIX)
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in fields(Settings):
+        try:
+            values[setting.name] = _read(env, setting.name, setting.default, setting.metadata)
+        except EnvError as error:
+            problems.append(str(error))
+    if problems:
+        raise BadSettings("; ".join(problems))
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    return Settings(**values)
+
+
+def describe_settings() -> list[dict[str, str]]:
+    """A row a setting, for the reference: variable, type, default, help."""
+    return [
+        {
+            "variable": PREFIX + setting.name.upper(),
+            "type": type(setting.default).__name__.removeprefix("Posix"),
+            "default": str(setting.default),
+            "help": setting.metadata["help"],
+        }
+        for setting in fields(Settings)
+    ]
+
+
+def _read(env: Env, name: str, default: object, metadata: Any) -> object:
+    readers: dict[type, Any] = {bool: env.bool, int: env.int, float: env.float, str: env.str}
+    read = readers.get(type(default), env.path)
+    return read(name.upper(), default, validate=_rules(metadata))
+
+
+def _rules(metadata: Any) -> "list[Callable[[Any], Any]]":
+    if options := metadata.get("options"):
+        return [validate.OneOf(options, error="must be one of {choices}, got {input}")]
+    least, most = metadata["least"], metadata["most"]
+    if least is None:
+        return []
+    bound = f"at least {least:g}" if most is None else f"between {least:g} and {most:g}"
+    return [validate.Range(min=least, max=most, error=f"must be {bound}, got {{input}}")]

@@ -1,0 +1,234 @@
+"""What every table stands on: the database, transactions, ids, times, pages. Knows no table."""
+
+import logging
+import os
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+import orjson
+from sqlalchemy import JSON, Dialect, Double, Engine, MetaData, Select, create_engine, event
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+LOCAL_OWNER = "local"  # whose everything is until keys name owners
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Conflict(Exception):
+    """The state of a row forbids what was asked."""
+
+    def __init__(self, code: str, detail: str, hint: str = "") -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.hint = code, detail, hint
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment: seconds since 1970 in the database, for both count leases alike so; aware UTC in Python."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> float | None:  # noqa: ARG002 - the base's signature
+        return None if value is None else value.timestamp()
+
+    def process_result_value(self, value: float | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base's signature
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:
+        return self if isinstance(value, datetime) else Double()
+
+
+class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
+    """This moment by the database's own clock: leases must not depend on the clocks of many hosts."""
+
+    type = Instant()
+    inherit_cache = True
+    name = "database_now"
+
+
+@compiles(database_now, "postgresql")
+def _now_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001 - the hook's signature
+    return "(extract(epoch from clock_timestamp())::float8)"
+
+
+@compiles(database_now, "sqlite")
+def _now_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001 - the hook's signature
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+class Base(DeclarativeBase):
+    """The tables' root; constraints get names, which SQLite's migrations need."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    # A JSON null would be a third kind of nothing beside SQL's NULL and an absent row.
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declaration
+        datetime: Instant(),
+        dict[str, Any]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
+    }
+
+
+class Database:
+    """One database and its connections. `session()` is one transaction; `reading()` can't change anything."""
+
+    def __init__(
+        self, url: str, *, synchronous: str = "NORMAL", pool_size: int = 8, busy_seconds: float = 10
+    ) -> None:
+        self.url = url
+        self.engine = _connect(url, synchronous, pool_size, busy_seconds)
+        self._reader = self.engine.execution_options(reading=True, postgresql_readonly=True)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction: commits at the end of the block, rolls back when the block raises."""
+        with Session(self.engine, expire_on_commit=False) as db, db.begin():
+            yield db
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One consistent view; nothing is ever written."""
+        with Session(self._reader, expire_on_commit=False, autoflush=False) as db:
+            yield db
+
+    def persist(self, work: Callable[[Session], _T], *, budget_seconds: float = 120.0) -> _T:
+        """Runs `work` in a transaction until it commits; idempotent, for a commit may go through unheard."""
+        started, pause = time.monotonic(), 0.05
+        while True:
+            try:
+                with self.session() as db:
+                    return work(db)
+            except DBAPIError as error:
+                if not is_transient(error) or time.monotonic() - started > budget_seconds:
+                    raise
+                _log.warning("database away, trying again: %s", str(error.orig).strip()[:200])
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - a spread, no secret
+            pause = min(pause * 2, 2.0)
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self.engine.dispose()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Says whether the same transaction may work a little later: server away, locked, disk full."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        return True
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return state[:2] in {"08", "40", "53", "57"} or state == "55P03"
+
+
+def _connect(url: str, synchronous: str, pool_size: int, busy_seconds: float) -> Engine:
+    documents: dict[str, Any] = {
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
+    }
+    if make_url(url).get_backend_name() != "sqlite":
+        options = "-c statement_timeout=20000 -c lock_timeout=10000"
+        connect = {"connect_timeout": 3, "options": options}
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            connect_args=connect,
+            **documents,
+        )
+    engine = create_engine(
+        url, pool_size=pool_size, max_overflow=-1, connect_args={"timeout": busy_seconds}, **documents
+    )
+    event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, synchronous))
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, synchronous: str) -> None:
+    connection.isolation_level = None  # sqlite3 must not send a BEGIN of its own
+    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred BEGIN that reads first fails at its write when another writer was faster.
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_T]):
+    """A part of a list, newest first; `next` goes into the next request's `after`."""
+
+    items: list[_T]
+    next: str | None
+
+
+def read_page(
+    db: Session, query: Select[_T], key: InstrumentedAttribute[str], *, limit: int, after: str | None
+) -> Page[_T]:
+    """The page of `query` that comes after the id `after`, ordered by the id column `key`, newest first."""
+    if after is not None:
+        query = query.where(key < after)
+    rows = list(db.scalars(query.order_by(key.desc()).limit(limit + 1)))
+    items = rows[:limit]
+    more = len(rows) > limit
+    return Page(items, str(getattr(items[-1], key.key)) if more else None)
+
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case
+_RANDOM_BITS = 80
+
+
+class _IdClock:
+    """The last id of this process: ids of one millisecond go on counting, so that they always rise."""
+
+    def __init__(self) -> None:
+        self._lock, self._last = threading.Lock(), 0
+        # A forked child must not go on with its parent's random part.
+        os.register_at_fork(after_in_child=self._forget)
+
+    def next(self) -> int:
+        with self._lock:
+            fresh = time.time_ns() // 1_000_000 << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+            same_moment = fresh >> _RANDOM_BITS <= self._last >> _RANDOM_BITS
+            self._last = self._last + 1 + secrets.randbits(32) if same_moment else fresh
+            return self._last
+
+    def _forget(self) -> None:
+        self._lock, self._last = threading.Lock(), 0
+
+
+_ids = _IdClock()
+
+
+def new_id(prefix: str) -> str:
+    """A new id such as `job_01j…`: a ULID, so ids sort by time.
+
+    >>> new_id("job") < new_id("job")
+    True
+    """
+    number = _ids.next()
+    digits = [_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5)]
+    return f"{prefix}_{''.join(digits)}"

@@ -1,0 +1,209 @@
+"""The worker's side of a job: claim, progress, release, end; each fenced by the number of its claim."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Update, select, update
+from sqlalchemy.orm import Session
+
+from service.tables import history, models
+from service.tables.base import database_now
+from service.tables.datasets import Dataset
+from service.tables.history import Block
+from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move, next_turn
+
+
+class LostLease(Exception):
+    """Another worker owns the job now, or it has ended: drop everything, write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that this worker may work on until its lease ends."""
+
+    job_id: str
+    claim: int
+    owner: str
+    spec: dict[str, Any]
+    dataset_id: str
+    dataset_sha256: str | None  # None: the dataset is gone
+    executor: str | None
+    numerics: str | None
+    checkpoint: bytes | None
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What users have asked of a running job."""
+
+    cancel: bool
+    stop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a chunk of training has brought: history since the last progress and the state after it."""
+
+    epoch: int
+    seconds: float
+    blocks: list[Block]
+    checkpoint: bytes
+    latest: dict[str, Any] | None
+    executor: str
+    numerics: str
+
+
+def claim_next(db: Session, worker: str, *, claim_id: str, lease_seconds: float) -> Claimed | None:
+    """Takes the job that is next: by priority, fair between owners, then by age. None when nothing waits.
+
+    Called again with the same `claim_id` it finds the claim of a first call whose commit went unheard.
+    """
+    job = db.scalar(select(Job).where(IS_RUNNING, Job.claim_id == claim_id))
+    if job is None:
+        waiting = select(Job.id).where(IS_QUEUED).order_by(Job.priority, Job.turn, Job.id).limit(1)
+        following = waiting.with_for_update(skip_locked=True).scalar_subquery()
+        moved = move(
+            db,
+            Status.RUNNING,
+            Job.id == following,
+            reason="claimed",
+            claim=Job.claim + 1,
+            tries=Job.tries + 1,
+            claim_id=claim_id,
+            worker=worker,
+            lease_until=database_now() + lease_seconds,
+            heartbeat_at=database_now(),
+        )
+        if not moved:
+            return None
+        job = moved[0]
+        first = update(Job).where(Job.id == job.id, Job.started_at.is_(None))
+        db.execute(first.values(started_at=database_now()))
+    return _claimed(db, job)
+
+
+def _claimed(db: Session, job: Job) -> Claimed:
+    saved = history.sound_checkpoint(db, job.id)
+    # After damage an older checkpoint stands in: the epochs behind it are trained, and written, again.
+    history.truncate(db, job.id, saved[0] if saved else 0)
+    since = job.started_at or job.heartbeat_at or job.created_at
+    return Claimed(
+        job_id=job.id,
+        claim=job.claim,
+        owner=job.owner,
+        spec=job.spec,
+        dataset_id=job.dataset_id,
+        dataset_sha256=db.scalar(select(Dataset.sha256).where(Dataset.id == job.dataset_id)),
+        executor=job.executor,
+        numerics=job.numerics,
+        checkpoint=saved[1] if saved else None,
+        waited_seconds=(since - job.created_at).total_seconds(),
+    )
+
+
+def _mine(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
+    return Job.id == claimed.job_id, Job.claim == claimed.claim, IS_RUNNING
+
+
+def heartbeat(db: Session, claimed: Claimed, *, lease_seconds: float) -> Flags:
+    """Prolongs the lease. Raises LostLease."""
+    lease: dict[str, Any] = {"lease_until": database_now() + lease_seconds, "heartbeat_at": database_now()}
+    return _flags(db, claimed, update(Job).where(*_mine(claimed)).values(**lease))
+
+
+def read_flags(db: Session, claimed: Claimed) -> Flags:
+    """What has been asked of the job, without a write. Raises LostLease."""
+    row = db.execute(select(Job.cancel_requested, Job.stop_requested).where(*_mine(claimed))).one_or_none()
+    if row is None:
+        raise LostLease(claimed.job_id)
+    return Flags(cancel=row.cancel_requested, stop=row.stop_requested)
+
+
+def save_progress(db: Session, claimed: Claimed, progress: Progress, *, lease_seconds: float) -> Flags:
+    """History, checkpoint and lease in one transaction; twice is once. Raises LostLease."""
+    values: dict[str, Any] = {
+        "lease_until": database_now() + lease_seconds,
+        "heartbeat_at": database_now(),
+        "tries": 0,
+        "epoch": progress.epoch,
+        "seconds": progress.seconds,
+        "executor": progress.executor,
+        "numerics": progress.numerics,
+    }
+    if progress.latest is not None:
+        values["latest"] = progress.latest
+    flags = _flags(db, claimed, update(Job).where(*_mine(claimed)).values(**values))
+    history.append(db, claimed.job_id, progress.blocks)
+    history.save_checkpoint(
+        db, claimed.job_id, epoch=progress.epoch, claim=claimed.claim, data=progress.checkpoint
+    )
+    return flags
+
+
+def _flags(db: Session, claimed: Claimed, statement: Update) -> Flags:
+    asked = statement.returning(Job.cancel_requested, Job.stop_requested)
+    row = db.execute(asked, execution_options={"synchronize_session": False}).one_or_none()
+    if row is None:
+        raise LostLease(claimed.job_id)
+    return Flags(cancel=row.cancel_requested, stop=row.stop_requested)
+
+
+def release(db: Session, claimed: Claimed, *, reason: str) -> bool:
+    """Gives a job back to the queue, behind those that wait; False if it was no longer ours."""
+    job = db.scalar(select(Job).where(*_mine(claimed)))
+    if job is None:
+        return False
+    turn = next_turn(db, job.owner, job.priority)
+    # A worker that gives back is no fault of the job's: the claim does not count as a try.
+    return bool(move(db, Status.QUEUED, *_mine(claimed), reason=reason, turn=turn, tries=0))
+
+
+def succeed(db: Session, claimed: Claimed, progress: Progress, *, model: dict[str, Any]) -> str | None:
+    """The last history, the model and the status in one transaction; the model's id.
+
+    None when a cancel came first: the caller then ends the job as canceled. Raises LostLease.
+    """
+    if finished := _finished_before(db, claimed, Status.SUCCEEDED):
+        return finished.model_id
+    if save_progress(db, claimed, progress, lease_seconds=1).cancel:
+        return None
+    row = models.add(db, owner=claimed.owner, job_id=claimed.job_id, dataset_id=claimed.dataset_id, **model)
+    move(db, Status.SUCCEEDED, *_mine(claimed), reason="finished", model_id=row.id)
+    return row.id
+
+
+def cancel(db: Session, claimed: Claimed, progress: Progress | None) -> None:
+    """Ends the job as canceled, its history and checkpoint kept. Raises LostLease."""
+    if _finished_before(db, claimed, Status.CANCELED):
+        return
+    if progress is not None:
+        save_progress(db, claimed, progress, lease_seconds=1)
+    _must_move(db, Status.CANCELED, claimed, reason="cancel")
+
+
+def fail(db: Session, claimed: Claimed, error: dict[str, Any], progress: Progress | None = None) -> None:
+    """Ends the job as failed with a problem: code, detail, hint. Raises LostLease."""
+    if _finished_before(db, claimed, Status.FAILED):
+        return
+    if progress is not None:
+        save_progress(db, claimed, progress, lease_seconds=1)
+    _must_move(db, Status.FAILED, claimed, reason=str(error["code"])[:40], error=error)
+
+
+def _must_move(db: Session, to: Status, claimed: Claimed, *, reason: str, **values: Any) -> None:
+    if not move(db, to, *_mine(claimed), reason=reason, **values):
+        raise LostLease(claimed.job_id)
+
+
+def _finished_before(db: Session, claimed: Claimed, status: Status) -> Job | None:
+    """The job, if an earlier try of the same end has committed without our hearing of it."""
+    return db.scalar(
+        select(Job).where(Job.id == claimed.job_id, Job.claim == claimed.claim, Job.status == status)
+    )
+
+
+def heartbeat_of(db: Session, job_id: str) -> datetime | None:
+    """When the job's worker was last heard of, by the database's clock."""
+    return db.scalar(select(Job.heartbeat_at).where(Job.id == job_id))

@@ -1,0 +1,90 @@
+"""The datasets: what is known of each; their bytes lie in the storage."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page
+from service.tables.jobs import OPEN, Job
+
+
+class Dataset(Base):
+    """A table of data that was accepted; immutable."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (Index("ix_datasets_owner_id", "owner", "id"), Index("ix_datasets_sha256", "sha256"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(120))
+    name: Mapped[str | None] = mapped_column(String(255))
+    status: Mapped[str] = mapped_column(String(12))
+    sha256: Mapped[str] = mapped_column(String(64))
+    row_count: Mapped[int]
+    bytes: Mapped[int]
+    profile: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(insert_default=database_now())
+
+
+def add(
+    db: Session, *, owner: str, name: str | None, profile: dict[str, Any], sha256: str, size: int
+) -> Dataset:
+    """A new dataset row; `profile` is the engine's profile document, `size` the stored bytes."""
+    dataset = Dataset(
+        id=new_id("ds"),
+        owner=owner,
+        name=name,
+        status="ready",
+        sha256=sha256,
+        row_count=profile["row_count"],
+        bytes=size,
+        profile=profile,
+    )
+    db.add(dataset)
+    db.flush()
+    db.refresh(dataset)
+    return dataset
+
+
+def find(db: Session, owner: str, dataset_id: str) -> Dataset | None:
+    """The owner's dataset, or None."""
+    return db.scalar(select(Dataset).where(Dataset.id == dataset_id, Dataset.owner == owner))
+
+
+def hold(db: Session, owner: str, dataset_id: str) -> Dataset | None:
+    """Like `find`, and nobody can remove it before this transaction ends: for those who add a job on it."""
+    query = select(Dataset).where(Dataset.id == dataset_id, Dataset.owner == owner)
+    return db.scalar(query.with_for_update(read=True, key_share=True))
+
+
+def page(db: Session, owner: str, *, limit: int, after: str | None = None) -> Page[Dataset]:
+    """The owner's datasets, newest first."""
+    return read_page(db, select(Dataset).where(Dataset.owner == owner), Dataset.id, limit=limit, after=after)
+
+
+def remove(db: Session, owner: str, dataset_id: str) -> bool:
+    """Removes the row; False where there is none. Raises Conflict while a job that is not done needs it.
+
+    The bytes are the caller's to remove, once `in_use` says that no other dataset has the same.
+    """
+    # Locked, so that no job can be added between the look and the removal.
+    query = select(Dataset).where(Dataset.id == dataset_id, Dataset.owner == owner)
+    dataset = db.scalar(query.with_for_update())
+    if dataset is None:
+        return False
+    live = db.scalar(select(Job.id).where(Job.dataset_id == dataset_id, OPEN).limit(1))
+    if live is not None:
+        raise Conflict(
+            "dataset_in_use",
+            f"dataset {dataset_id} is used by {live}, which is not done",
+            "Wait until the job is done, or cancel it, and delete again.",
+        )
+    db.delete(dataset)
+    db.flush()
+    return True
+
+
+def in_use(db: Session, sha256: str) -> bool:
+    """Says whether any dataset still stands on these bytes."""
+    return db.scalar(select(Dataset.id).where(Dataset.sha256 == sha256).limit(1)) is not None

@@ -1,0 +1,299 @@
+"""The jobs as their users see them, and the one place that knows what a status may become."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ColumnExpressionArgument,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    delete,
+    false,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page
+
+
+class Status(StrEnum):
+    """What a job is doing; `canceling` is shown for a running one, never stored."""
+
+    QUEUED = "queued"  # waits for a worker
+    RUNNING = "running"  # a worker holds a lease on it
+    SUCCEEDED = "succeeded"  # its model is there
+    FAILED = "failed"  # it says why in `error`
+    CANCELED = "canceled"  # somebody asked for it
+
+
+class Priority(IntEnum):
+    """What goes first; stored as the number."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELED, Status.FAILED}),
+    Status.RUNNING: frozenset({Status.QUEUED, Status.SUCCEEDED, Status.FAILED, Status.CANCELED}),
+    Status.SUCCEEDED: frozenset(),
+    Status.FAILED: frozenset({Status.QUEUED}),
+    Status.CANCELED: frozenset({Status.QUEUED}),
+}
+DONE = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
+
+
+class Job(Base):
+    """One job and all that its protocol needs."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(120))
+    kind: Mapped[str] = mapped_column(String(20))
+    status: Mapped[str] = mapped_column(String(10))
+    name: Mapped[str | None] = mapped_column(String(255))
+    dataset_id: Mapped[str] = mapped_column(String(40))
+    spec: Mapped[dict[str, Any]]
+    metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata")
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    turn: Mapped[int] = mapped_column(BigInteger)  # order within a priority, fair between owners
+    created_at: Mapped[datetime] = mapped_column(insert_default=database_now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    claim: Mapped[int] = mapped_column(insert_default=0)  # the fencing token: older ones are refused
+    claim_id: Mapped[str | None] = mapped_column(String(32))  # recognises a claim whose commit went unheard
+    worker: Mapped[str | None] = mapped_column(String(120))
+    attempt: Mapped[int] = mapped_column(insert_default=1)  # rises after a fault only
+    tries: Mapped[int] = mapped_column(insert_default=0)  # claims in a row without progress
+    lease_until: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime | None]
+    published_at: Mapped[datetime | None]
+    cancel_requested: Mapped[bool] = mapped_column(insert_default=False, server_default=false())
+    stop_requested: Mapped[bool] = mapped_column(insert_default=False, server_default=false())
+
+    epoch: Mapped[int] = mapped_column(insert_default=0)
+    epochs: Mapped[int]
+    seconds: Mapped[float] = mapped_column(insert_default=0.0)  # trained, over all claims
+    latest: Mapped[dict[str, Any] | None]  # the last row of the history
+    executor: Mapped[str | None] = mapped_column(String(40))  # of the first claim: one numerics a job
+    numerics: Mapped[str | None] = mapped_column(String(120))
+    model_id: Mapped[str | None] = mapped_column(String(40))
+    error: Mapped[dict[str, Any] | None]  # a problem: code, detail, hint
+
+    @property
+    def done(self) -> bool:
+        """Says whether the job has ended."""
+        return self.status in DONE
+
+    @property
+    def shown_status(self) -> str:
+        """The status as users see it."""
+        return "canceling" if self.status == Status.RUNNING and self.cancel_requested else self.status
+
+    @property
+    def priority_name(self) -> str:
+        """The priority as users write it."""
+        return Priority(self.priority).name.lower()
+
+
+# Written as literals: neither database uses a partial index for a bound parameter.
+IS_QUEUED: ColumnElement[bool] = Job.status == literal_column("'queued'")
+IS_RUNNING: ColumnElement[bool] = Job.status == literal_column("'running'")
+OPEN: ColumnElement[bool] = or_(IS_QUEUED, IS_RUNNING)
+
+_open_rows = text("status IN ('queued', 'running')")
+_queued_rows = text("status = 'queued'")
+_running_rows = text("status = 'running'")
+Index("ix_jobs_owner_id", Job.owner, Job.id)
+Index("ix_jobs_owner_status_id", Job.owner, Job.status, Job.id)
+Index("ix_jobs_open_dataset_id", Job.dataset_id, sqlite_where=_open_rows, postgresql_where=_open_rows)
+Index(
+    "ix_jobs_queued", Job.priority, Job.turn, Job.id, sqlite_where=_queued_rows, postgresql_where=_queued_rows
+)
+Index(
+    "ix_jobs_queued_owner",
+    Job.owner,
+    Job.priority,
+    Job.turn,
+    sqlite_where=_queued_rows,
+    postgresql_where=_queued_rows,
+)
+Index("ix_jobs_running", Job.lease_until, sqlite_where=_running_rows, postgresql_where=_running_rows)
+
+
+class Transition(Base):
+    """One move of one job; `id` is the log's own cursor."""
+
+    __tablename__ = "transitions"
+    __table_args__ = (Index("ix_transitions_job_id_id", "job_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"))
+    status: Mapped[str] = mapped_column(String(10))
+    at: Mapped[datetime] = mapped_column(insert_default=database_now())
+    claim: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(40))
+
+
+def move(
+    db: Session, to: Status, *conditions: ColumnExpressionArgument[bool], reason: str, **values: Any
+) -> Sequence[Job]:
+    """Moves every job that meets `conditions` and may become `to`; writes the transitions.
+
+    The only writer of a status. A compare-and-set: the rows that come back are the ones that were moved.
+    """
+    sources = [status for status, targets in MOVES.items() if to in targets]
+    if to in DONE:
+        values = {"finished_at": database_now(), "lease_until": None, "worker": None} | values
+    if to is Status.QUEUED:
+        values = {"lease_until": None, "worker": None, "published_at": None} | values
+    statement = update(Job).where(Job.status.in_(sources), *conditions).values(status=to, **values)
+    moved = db.scalars(
+        statement.returning(Job), execution_options={"synchronize_session": False, "populate_existing": True}
+    ).all()
+    _log_moves(db, moved, reason)
+    return moved
+
+
+def _log_moves(db: Session, jobs: Sequence[Job], reason: str) -> None:
+    if jobs:
+        rows = [
+            {"job_id": job.id, "status": job.status, "claim": job.claim, "reason": reason} for job in jobs
+        ]
+        db.execute(insert(Transition), rows)
+
+
+def add(
+    db: Session,
+    *,
+    owner: str,
+    dataset_id: str,
+    spec: dict[str, Any],
+    name: str | None = None,
+    priority: str = "normal",
+    metadata: dict[str, Any] | None = None,
+    kind: str = "train",
+) -> Job:
+    """A new queued job; `spec` is the full document of its TrainingSpec."""
+    rank = Priority[priority.upper()]
+    job = Job(
+        id=new_id("job"),
+        owner=owner,
+        kind=kind,
+        status=Status.QUEUED,
+        name=name,
+        dataset_id=dataset_id,
+        spec=spec,
+        metadata_=metadata,
+        priority=rank,
+        turn=next_turn(db, owner, rank),
+        epochs=spec["training"]["epochs"],
+    )
+    db.add(job)
+    db.flush()
+    db.refresh(job)
+    _log_moves(db, [job], "created")
+    return job
+
+
+def next_turn(db: Session, owner: str, priority: int) -> int:
+    """The turn of the owner's next job: after the owner's others, and level with whoever is served now.
+
+    So owners take turns whatever the number of their jobs, and jobs of one owner keep their order.
+    """
+    waiting = (IS_QUEUED, Job.priority == priority)
+    own = db.scalar(select(func.max(Job.turn)).where(*waiting, Job.owner == owner))
+    served = db.scalar(select(func.min(Job.turn)).where(*waiting))
+    if served is None:
+        served = db.scalar(select(func.max(Job.turn)).where(IS_RUNNING, Job.priority == priority)) or 0
+    return max(served, 0 if own is None else own + 1)
+
+
+def find(db: Session, owner: str, job_id: str) -> Job | None:
+    """The owner's job, or None."""
+    return db.scalar(select(Job).where(Job.id == job_id, Job.owner == owner))
+
+
+def page(
+    db: Session,
+    owner: str,
+    *,
+    limit: int,
+    after: str | None = None,
+    status: str | None = None,
+    dataset_id: str | None = None,
+    name: str | None = None,
+) -> Page[Job]:
+    """The owner's jobs, newest first; `status` as users see it, `canceling` included."""
+    query = select(Job).where(Job.owner == owner)
+    if status is not None:
+        stored = Status.RUNNING if status == "canceling" else status
+        query = query.where(Job.status == stored)
+        if stored == Status.RUNNING:
+            query = query.where(Job.cancel_requested.is_(status == "canceling"))
+    if dataset_id is not None:
+        query = query.where(Job.dataset_id == dataset_id)
+    if name is not None:
+        query = query.where(Job.name == name)
+    return read_page(db, query, Job.id, limit=limit, after=after)
+
+
+def queue_position(db: Session, job: Job) -> int | None:
+    """How many jobs a worker takes until this one is taken: 1 is the next; None for a job that is not queued."""
+    if job.status != Status.QUEUED:
+        return None
+    order = tuple_(Job.priority, Job.turn, Job.id)
+    ahead = (
+        select(func.count()).select_from(Job).where(IS_QUEUED, order < tuple_(job.priority, job.turn, job.id))
+    )
+    return int(db.scalar(ahead) or 0) + 1
+
+
+def transitions(db: Session, job_id: str) -> list[Transition]:
+    """The job's moves, oldest first."""
+    return list(db.scalars(select(Transition).where(Transition.job_id == job_id).order_by(Transition.id)))
+
+
+def request_cancel(db: Session, owner: str, job_id: str) -> Job | None:
+    """Cancels a queued job at once and asks the worker of a running one to end it.
+
+    A canceled job comes back as it is. Raises Conflict for one that succeeded or failed.
+    """
+    mine = (Job.id == job_id, Job.owner == owner)
+    if canceled := move(db, Status.CANCELED, *mine, IS_QUEUED, reason="cancel", cancel_requested=True):
+        return canceled[0]
+    db.execute(update(Job).where(*mine, IS_RUNNING).values(cancel_requested=True))
+    job = db.scalar(select(Job).where(*mine).execution_options(populate_existing=True))
+    if job is not None and job.status in {Status.SUCCEEDED, Status.FAILED}:
+        hint = "Only a job that is not done can be canceled."
+        raise Conflict("job_finished", f"job {job_id} has already {job.status}", hint)
+    return job
+
+
+def remove(db: Session, owner: str, job_id: str) -> bool:
+    """Removes a job that is done and all it left but its model; False where there is none. Raises Conflict before."""
+    job = find(db, owner, job_id)
+    if job is None:
+        return False
+    gone = db.execute(delete(Job).where(Job.id == job_id, Job.status.in_(DONE)).returning(Job.id)).all()
+    if not gone:
+        hint = "Cancel the job and delete it once it is done."
+        raise Conflict("job_not_done", f"job {job_id} is {job.shown_status}", hint)
+    return True

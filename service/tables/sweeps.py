@@ -1,0 +1,82 @@
+"""The sweeper's side of the jobs: leases that ran out, poison, messages that got lost. Ten sweepers do no harm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.tables.base import database_now
+from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """The jobs that a sweep has moved."""
+
+    canceled: int
+    failed: int
+    requeued: int
+
+
+def end_leases(db: Session, *, max_tries: int) -> Swept:
+    """Takes the jobs of silent workers back: canceled where that was asked for, failed where poison, else queued."""
+    silent = (IS_RUNNING, Job.lease_until < database_now())
+    return _take_back(db, silent, max_tries=max_tries, reason="lease_lost")
+
+
+def end_lease_of(db: Session, worker: str, *, max_tries: int) -> Swept:
+    """Takes the job of a worker back that is known to be dead, without waiting for its lease."""
+    return _take_back(db, (IS_RUNNING, Job.worker == worker), max_tries=max_tries, reason="worker_died")
+
+
+def _take_back(db: Session, which: tuple[Any, ...], *, max_tries: int, reason: str) -> Swept:
+    canceled = move(db, Status.CANCELED, *which, Job.cancel_requested, reason="cancel")
+    poison = (*which, Job.tries >= max_tries)
+    failed = move(db, Status.FAILED, *poison, reason="worker_lost", error=_poison(max_tries))
+    requeued = move(db, Status.QUEUED, *which, reason=reason, attempt=Job.attempt + 1)
+    return Swept(canceled=len(canceled), failed=len(failed), requeued=len(requeued))
+
+
+def _poison(tries: int) -> dict[str, str]:
+    return {
+        "code": "worker_lost",
+        "title": "Worker lost",
+        "detail": f"the worker died {tries} times in a row on this job without an epoch done in between",
+        "hint": "Most often the memory did not suffice: try a smaller model, batch or dataset.",
+    }
+
+
+def lost_messages(db: Session, *, grace_seconds: float, limit: int) -> tuple[int, Sequence[str]]:
+    """How many jobs are queued, and the ids of those whose message may be lost, longest silent first."""
+    waiting = int(db.scalar(select(func.count()).select_from(Job).where(IS_QUEUED)) or 0)
+    if not waiting:
+        return 0, []
+    order = (func.coalesce(Job.published_at, Job.created_at), Job.id)
+    query = select(Job.id).where(IS_QUEUED, _silent(grace_seconds)).order_by(*order).limit(limit)
+    return waiting, db.scalars(query).all()
+
+
+def mark_published(db: Session, ids: Sequence[str], *, grace_seconds: float) -> Sequence[str]:
+    """Marks jobs as published now; the ids that no other sweeper has marked meanwhile."""
+    statement = (
+        update(Job)
+        .where(Job.id.in_(ids), IS_QUEUED, _silent(grace_seconds))
+        .values(published_at=database_now())
+    )
+    return db.scalars(statement.returning(Job.id), execution_options={"synchronize_session": False}).all()
+
+
+def _silent(grace_seconds: float) -> Any:
+    since = database_now() - grace_seconds
+    # A row that was given back (claim > 0) has no message but the one its worker may have sent.
+    fresh = Job.published_at.is_(None) & or_(Job.claim > 0, Job.created_at < since)
+    return or_(fresh, Job.published_at < since)
+
+
+def claims_and_running(db: Session) -> tuple[int, Sequence[str]]:
+    """The sum of all claims, which rises whenever a worker takes a job, and the workers that hold leases."""
+    claims = int(db.scalar(select(func.coalesce(func.sum(Job.claim), 0))) or 0)
+    workers = db.scalars(select(Job.worker).where(IS_RUNNING, Job.worker.is_not(None))).all()
+    return claims, [worker for worker in workers if worker is not None]
