@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, String, select
+from sqlalchemy import BigInteger, Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page
@@ -22,7 +22,7 @@ class Dataset(Base):
     status: Mapped[str] = mapped_column(String(12))
     sha256: Mapped[str] = mapped_column(String(64))
     row_count: Mapped[int]
-    bytes: Mapped[int]
+    bytes: Mapped[int] = mapped_column(BigInteger)
     profile: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(insert_default=database_now())
 

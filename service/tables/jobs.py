@@ -15,7 +15,6 @@ from sqlalchemy import (
     SmallInteger,
     String,
     delete,
-    false,
     func,
     insert,
     literal_column,
@@ -85,8 +84,8 @@ class Job(Base):
     lease_until: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]
     published_at: Mapped[datetime | None]
-    cancel_requested: Mapped[bool] = mapped_column(insert_default=False, server_default=false())
-    stop_requested: Mapped[bool] = mapped_column(insert_default=False, server_default=false())
+    cancel_requested: Mapped[bool] = mapped_column(insert_default=False)
+    stop_requested: Mapped[bool] = mapped_column(insert_default=False)
 
     epoch: Mapped[int] = mapped_column(insert_default=0)
     epochs: Mapped[int]

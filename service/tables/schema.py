@@ -1,0 +1,69 @@
+"""The schema as a whole: which revision the code needs, whether a database has it, and how it gets there."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, inspect, text
+
+from service.tables import datasets, history, jobs, models
+from service.tables.base import Base, Database
+
+HEAD = "0001"  # the newest revision in migrations/; a test holds the two together
+METADATA: MetaData = Base.metadata
+TABLES = (datasets.Dataset, jobs.Job, jobs.Transition, history.HistoryBlock, history.Checkpoint, models.Model)
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class OutdatedSchema(Exception):
+    """The database is not at the revision that the code needs."""
+
+
+def revision(database: Database) -> str | None:
+    """The database's revision; None for an empty one."""
+    with database.reading() as db:
+        if not inspect(db.connection()).has_table("alembic_version"):
+            return None
+        return db.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def require_current(database: Database) -> None:
+    """Raises OutdatedSchema unless the database is at the revision that this code needs."""
+    found = revision(database)
+    if found != HEAD:
+        state = "has no tables yet" if found is None else f"is at revision {found}"
+        raise OutdatedSchema(f"the database {state}, this version needs {HEAD}: run `gradhouse db upgrade`")
+
+
+def upgrade(database: Database, to: str = "head") -> None:
+    """Brings the database up to a revision; nothing happens when it is there already."""
+    _migrate(database, "upgrade", to)
+
+
+def downgrade(database: Database, to: str) -> None:
+    """Brings the database down to a revision; `base` is the empty one."""
+    _migrate(database, "downgrade", to)
+
+
+def migrations_folder() -> Path:
+    """Where the revisions lie: inside the installed package, or beside it in a source checkout."""
+    shipped = _PACKAGE / "migrations"
+    return shipped if shipped.is_dir() else _PACKAGE.parent / "migrations"
+
+
+def alembic_config(connection: Connection) -> Any:
+    """Alembic's configuration for this connection."""
+    # By name: the API and the workers look at the revision only, and start sooner without alembic.
+    config = import_module("alembic.config").Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _migrate(database: Database, direction: str, to: str) -> None:
+    with database.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Several hosts may start at once: one migrates, the others wait and find nothing to do.
+            connection.execute(text("SELECT pg_advisory_xact_lock(813700)"))
+        getattr(import_module("alembic.command"), direction)(alembic_config(connection), to)
