@@ -1,0 +1,229 @@
+"""Every kind of error this service answers with, and the facts of one. Knows no HTTP library."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of error: its HTTP status, its title, and what its page says."""
+
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "not_json": Kind(
+        400,
+        "The body is not JSON",
+        "The request's body could not be parsed. NaN and Infinity are no JSON, a name may stand in an object "
+        "only once, and nesting is bounded. The detail names the line and the column.",
+        "Send UTF-8 encoded JSON.",
+    ),
+    "bad_request": Kind(
+        400,
+        "The request cannot be understood",
+        "The request breaks the rules of HTTP or of its media type, so its content was not looked at.",
+        "Correct what the detail names and send it again.",
+    ),
+    "foreign_host": Kind(
+        403,
+        "The Host header is not this service's",
+        "The service listens on the loopback address and answers only to 127.0.0.1, localhost and [::1]. "
+        "Anything else may be a web page that rebinds a name of its own to this machine.",
+        "Use http://127.0.0.1 and the port, or bind the service to the address it is to be known by.",
+    ),
+    "cross_origin": Kind(
+        403,
+        "A foreign web page may not use this service",
+        "The browser says that the request comes from a page of another origin.",
+        "Send the request from a program, or from the service's own pages.",
+    ),
+    "not_found": Kind(
+        404,
+        "There is nothing here",
+        "No resource has this address, or it belongs to someone else.",
+        "Check the id; the lists show what there is.",
+    ),
+    "method_not_allowed": Kind(
+        405,
+        "The resource does not know this method",
+        "The address exists, the method does not apply to it.",
+        "Use a method of the Allow header.",
+    ),
+    "not_acceptable": Kind(
+        406,
+        "No representation is acceptable",
+        "The Accept header names only media types that this resource cannot be given in.",
+        "Accept one of the media types of the detail.",
+    ),
+    "conflict": Kind(
+        409,
+        "The state forbids it",
+        "The resource is in a state that does not allow what was asked.",
+        "Read the resource and decide anew.",
+    ),
+    "dataset_in_use": Kind(
+        409,
+        "A live job uses the dataset",
+        "A dataset cannot be deleted while a job that is not done needs it.",
+        "Wait until the job is done, or cancel it, and delete again.",
+    ),
+    "job_finished": Kind(
+        409,
+        "The job has finished",
+        "A job that has succeeded or failed can no longer be canceled or stopped.",
+        "Nothing needs to be done; to train again, post a new job.",
+    ),
+    "job_not_done": Kind(
+        409,
+        "The job is not done",
+        "Only a job that has succeeded, failed or been canceled can be deleted.",
+        "Cancel the job first.",
+    ),
+    "job_canceled": Kind(
+        409,
+        "The job was canceled",
+        "The job was canceled before it made a model, so it has no result.",
+        "Post the job again.",
+    ),
+    "model_name_taken": Kind(
+        409,
+        "The name and version are taken",
+        "Another model already has this name and version.",
+        "Choose another name.",
+    ),
+    "diverged": Kind(
+        409,
+        "The training diverged",
+        "The loss became NaN or infinite, so the job failed in the epoch that the detail names.",
+        "Lower the learning rate, set clip_norm, or scale the inputs.",
+    ),
+    "worker_lost": Kind(
+        409,
+        "The job's workers were lost",
+        "Several workers in a row died while they had this job and made no progress, so the job failed.",
+        "Look at the worker's log; a smaller model, a smaller batch or more memory may help.",
+    ),
+    "job_failed": Kind(
+        409,
+        "The job failed",
+        "The training ended with an error that the detail names.",
+        "Correct what the detail names and post the job again.",
+    ),
+    "gone": Kind(
+        410,
+        "It is no longer here",
+        "What was asked for existed and was deleted.",
+        "Nothing brings it back; make it again.",
+    ),
+    "too_large": Kind(
+        413,
+        "The request is too large",
+        "The body is longer than the service's setting allows.",
+        "Send less, or raise the setting that the detail names.",
+    ),
+    "uri_too_long": Kind(
+        414, "The address is too long", "The request's address is too long.", "Send a POST."
+    ),
+    "unsupported_media_type": Kind(
+        415,
+        "The media type is not understood here",
+        "The Content-Type header is missing or names a media type that this resource does not read.",
+        "Send one of the media types of the detail, and name it in Content-Type.",
+    ),
+    "validation_failed": Kind(
+        422,
+        "The content is wrong",
+        "The request could be parsed, but values in it cannot be used. Every problem that was found stands "
+        "in errors, each with a JSON pointer to the value.",
+        "Correct the values that the pointers name; nothing was stored.",
+    ),
+    "internal_error": Kind(
+        500,
+        "The service made a mistake",
+        "Something happened that should not. The log holds the details under the request id.",
+        "Send the request again; if it fails again, report it together with the request id.",
+    ),
+    "not_implemented": Kind(
+        501, "Not implemented", "The service does not know how to do this.", "Ask differently."
+    ),
+    "unavailable": Kind(
+        503,
+        "A part of the service is away",
+        "The database or another part does not answer at the moment. Nothing was half-stored.",
+        "Wait as long as Retry-After says and send the request again.",
+    ),
+    "insufficient_storage": Kind(
+        507,
+        "No space is left",
+        "The disk that holds the data is full. Nothing was half-stored.",
+        "Delete datasets that are not needed, or give the data directory more space.",
+    ),
+}
+
+
+class ServiceError(Exception):
+    """A request that is refused: a kind of error, the fact in words, and each single problem."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        hint: str = "",
+        errors: Sequence[Problem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.hint = code, detail, hint
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer."""
+        return kind_of(self.code).status
+
+
+def invalid(problems: Sequence[Problem]) -> ServiceError:
+    """The error for content that was understood and is wrong, with all its problems."""
+    shown = "; ".join(problem.detail for problem in problems[:3])
+    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    hint = next((problem.hint for problem in problems if problem.hint), "")
+    return ServiceError("validation_failed", shown + more, hint=hint, errors=problems)
+
+
+def kind_of(code: str) -> Kind:
+    """The kind that a code names; a code without a page of its own is a failed job's."""
+    return KINDS.get(code) or KINDS["job_failed"]
+
+
+def problem_document(
+    code: str, detail: str, *, hint: str = "", instance: str | None = None, errors: Sequence[Problem] = ()
+) -> dict[str, Any]:
+    """The RFC 9457 document of an error, with the members this service adds."""
+    kind = kind_of(code)
+    document: dict[str, Any] = {
+        "type": f"/problems/{code if code in KINDS else 'job_failed'}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "code": code,
+        "hint": hint or kind.remedy,
+    }
+    if instance is not None:
+        document["instance"] = instance
+    if errors:
+        document["errors"] = [_error_document(problem) for problem in errors]
+    return document
+
+
+def _error_document(problem: Problem) -> dict[str, str]:
+    document = {"pointer": problem.pointer, "code": problem.code, "detail": problem.detail}
+    return {**document, "hint": problem.hint} if problem.hint else document

@@ -1,0 +1,102 @@
+"""Reads request bodies: media types, JSON in by orjson with its bounds, and JSON out."""
+
+import json
+from typing import Any, NoReturn
+
+import orjson
+from flask import Flask, Response, request
+from flask.json.provider import JSONProvider
+
+from service.errors import ServiceError
+
+MAX_DEPTH = 32
+DUPLICATES_CHECKED_BELOW = 2**20  # bytes; a longer body is data, and reading it twice would cost too much
+
+JSON_MEDIA_TYPE = "application/json"
+
+
+class _OrjsonProvider(JSONProvider):
+    """Flask's JSON by orjson: shortest round-trip digits, and NaN or Infinity become null."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:  # noqa: ARG002 - Flask's signature
+        return orjson.dumps(obj, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:  # noqa: ARG002 - Flask's signature
+        return orjson.loads(s)
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        body = self._prepare_response_obj(args, kwargs)
+        return Response(orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), mimetype=JSON_MEDIA_TYPE)
+
+
+def install(app: Flask, *, max_body_bytes: int) -> None:
+    """Makes orjson the JSON of `app` and bounds its bodies."""
+    app.json = _OrjsonProvider(app)
+    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = 2**20
+
+
+def media_type() -> str:
+    """The media type of the body, in lower case and without its parameters."""
+    return request.mimetype
+
+
+def require_media_type(*accepted: str) -> str:
+    """The media type of the body; raises ServiceError when it is none of `accepted`."""
+    given = request.mimetype
+    if given in accepted:
+        return given
+    fact = f"got {given}" if given else "the Content-Type header is missing"
+    raise ServiceError("unsupported_media_type", f"the body must be {' or '.join(accepted)}; {fact}")
+
+
+def json_body() -> Any:
+    """The body as JSON. Raises ServiceError: not JSON's media type, not parseable, or nested too deep."""
+    if not (request.is_json and request.mimetype):
+        require_media_type(JSON_MEDIA_TYPE)
+    return parse_json(request.get_data(cache=False))
+
+
+def parse_json(data: bytes) -> Any:
+    """What the JSON text stands for; a repeated name, NaN, Infinity and deep nesting are refused."""
+    document = parse_json_fast(data)
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+        _check_depth(document)
+    if b"{" in data and len(data) < DUPLICATES_CHECKED_BELOW:
+        json.loads(data, object_pairs_hook=_refuse_duplicates)
+    return document
+
+
+def parse_json_fast(data: bytes) -> Any:
+    """What the JSON text stands for, for a reader that checks the shape itself."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        _refuse(error)
+
+
+def _refuse(error: orjson.JSONDecodeError) -> NoReturn:
+    if not error.doc:
+        raise ServiceError("not_json", "the body is empty where JSON is due") from None
+    detail = f"the body is not JSON: {error.msg}, line {error.lineno} column {error.colno}"
+    raise ServiceError("not_json", detail) from None
+
+
+def _check_depth(document: Any) -> None:
+    level, depth = [document], 0
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ServiceError("not_json", f"the body is nested deeper than {MAX_DEPTH} levels")
+        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ServiceError(
+            "not_json", f'the name "{twice[:80]}" stands twice in one object', hint="Keep one of the two."
+        )
+    return document

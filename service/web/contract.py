@@ -1,0 +1,101 @@
+"""Blueprints whose decorators are the contract: flask-smorest with our bodies, our problems and types."""
+
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import flask_smorest
+import marshmallow
+from flask import Flask
+from webargs.flaskparser import FlaskParser
+
+from service.errors import invalid
+from service.web import openapi
+from service.web.bodies import json_body
+from service.web.schemas import Schema, problems_of
+
+View = TypeVar("View", bound=Callable[..., Any])
+Decorator = Callable[[View], View]
+
+
+class _Parser(FlaskParser):
+    """Reads bodies our way and refuses what the schema does not name, in queries too."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": marshmallow.RAISE, "query": marshmallow.RAISE}  # noqa: RUF012 - webargs' name
+
+    def load_json(self, req: Any, schema: Any) -> Any:  # noqa: ARG002 - the hook's signature
+        return json_body()
+
+    def handle_error(self, error: marshmallow.ValidationError, *args: Any, **options: Any) -> NoReturn:  # noqa: ARG002 - the hook's signature
+        (messages,) = error.messages_dict.values()  # webargs puts the location around them
+        raise invalid(problems_of(messages)) from None
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest has no types
+    """One resource's endpoints. The function's name is its operation id."""
+
+    ARGUMENTS_PARSER = _Parser()
+
+    def __init__(self, name: str, description: str, prefix: str = "/api/v1") -> None:
+        super().__init__(name, __name__, url_prefix=prefix, description=description)
+        self._prepare_doc_cbks.append(openapi.describe_operation)
+
+    def get(self, rule: str, **options: Any) -> Decorator[View]:
+        """An endpoint that reads."""
+        return self._typed(super().get(rule, **options))
+
+    def post(self, rule: str, **options: Any) -> Decorator[View]:
+        """An endpoint that creates or acts."""
+        return self._typed(super().post(rule, **options))
+
+    def patch(self, rule: str, **options: Any) -> Decorator[View]:
+        """An endpoint that changes a part."""
+        return self._typed(super().patch(rule, **options))
+
+    def delete(self, rule: str, **options: Any) -> Decorator[View]:
+        """An endpoint that removes."""
+        return self._typed(super().delete(rule, **options))
+
+    def query(self, schema: Schema) -> Decorator[View]:
+        """Gives the endpoint its query, read by `schema`."""
+        return self._typed(self.arguments(schema, location="query"))
+
+    def body(self, schema: Schema) -> Decorator[View]:
+        """Gives the endpoint its JSON body, read by `schema`."""
+        return self._typed(self.arguments(schema))
+
+    def answer(self, status: int, schema: Schema | None = None, **options: Any) -> Decorator[View]:
+        """What the endpoint answers when all is well; `schema` writes it, unless it answers a Response."""
+        return self._typed(self.response(status, schema, **options))
+
+    def also(self, status: int, **options: Any) -> Decorator[View]:
+        """Another answer of an endpoint that writes its Response itself."""
+        return self._typed(self.alt_response(status, success=True, **options))
+
+    def documented(self, **members: Any) -> Decorator[View]:
+        """Members of the operation in the OpenAPI document that no schema can say."""
+        return self._typed(self.doc(**members))
+
+    @staticmethod
+    def _typed(decorator: Any) -> Decorator[Any]:
+        typed: Decorator[Any] = decorator
+        return typed
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no types
+    """Collects the blueprints and their description; errors are web/problems' alone."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def __init__(self, app: Flask, version: str) -> None:
+        app.config.update(API_TITLE="gradhouse", API_VERSION=version, OPENAPI_VERSION="3.1.0")
+        super().__init__(app)
+
+    def _register_error_handlers(self) -> None:
+        """Nothing: the library's own error is no problem document."""
+
+    def _register_responses(self) -> None:
+        """Nothing: web/openapi describes the errors."""
+
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document of every blueprint registered so far."""
+        return openapi.finish(self.spec.to_dict())

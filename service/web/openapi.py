@@ -1,0 +1,110 @@
+"""The OpenAPI 3.1 document: what the decorators say, and what holds for every operation."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from service.errors import KINDS
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "An error (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "instance", "code", "hint", "request_id"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "format": "uri-reference",
+            "description": "A page that explains it.",
+        },
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "description": "What is wrong: the fact, the bound, what was found."},
+        "instance": {"type": "string", "format": "uri-reference"},
+        "code": {"type": "string", "enum": sorted(KINDS), "description": "Stable; for programs."},
+        "hint": {"type": "string", "description": "What to do."},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "format": "json-pointer"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                    "hint": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+_RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}
+}
+_ETAG = {"ETag": {"description": "Names this content.", "schema": {"type": "string"}}}
+_IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "description": "The ETag of the answer that is already there.",
+    "schema": {"type": "string"},
+}
+_ALWAYS = (400, 403, 406, 500, 503)
+_WITH_BODY = (413, 415, 422)
+
+
+def describe_operation(doc: dict[str, Any], info: Mapping[str, Any], **context: Any) -> dict[str, Any]:  # noqa: ARG001 - flask-smorest's signature
+    """Adds to an operation what our own decorators say: flask-smorest calls this for each one."""
+    if info.get("tagged"):
+        doc.setdefault("parameters", []).append(_IF_NONE_MATCH)
+        doc["responses"][304] = {"description": "Not Modified", "headers": _ETAG}
+        doc["responses"][200]["headers"] = {**_ETAG, **doc["responses"][200].get("headers", {})}
+    return doc
+
+
+def finish(document: dict[str, Any]) -> dict[str, Any]:
+    """Adds the errors, the operation ids and the address to a document."""
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+    components["responses"] = {f"Problem{status}": _problem_response(status) for status in _statuses()}
+    document["info"]["description"] = "Trains small neural networks and shows every number inside them."
+    document["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
+    document["servers"] = [{"url": "/"}]
+    for path, method, operation in operations(document):
+        for status in _error_statuses(path, method, operation):
+            reference = {"$ref": f"#/components/responses/Problem{status}"}
+            operation["responses"].setdefault(str(status), reference)
+    return document
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method and description of each operation."""
+    for path, item in document["paths"].items():
+        yield from ((path, method, item[method]) for method in METHODS if method in item)
+
+
+def _error_statuses(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[int]:
+    yield from _ALWAYS
+    if "{" in path:
+        yield 404
+    if "requestBody" in operation:
+        yield from _WITH_BODY
+    elif operation.get("parameters"):
+        yield 422
+    if method == "delete":
+        yield 409
+
+
+def _statuses() -> list[int]:
+    return sorted({kind.status for kind in KINDS.values()})
+
+
+def _problem_response(status: int) -> dict[str, Any]:
+    titles = [kind.title for kind in KINDS.values() if kind.status == status]
+    schema = {"$ref": "#/components/schemas/Problem"}
+    response: dict[str, Any] = {
+        "description": "; or ".join(titles) + ".",
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+    return {**response, "headers": _RETRY_AFTER} if status == 503 else response

@@ -1,0 +1,77 @@
+"""What every request and answer gets: an id, the Host and Origin check on loopback, protecting headers."""
+
+import re
+import secrets
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+
+from service.errors import ServiceError
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def install(app: Flask, *, bind_host: str) -> None:
+    """Checks every request of `app` and marks every answer with the request's id."""
+    guarded = is_loopback(bind_host)
+
+    def before() -> None:
+        if guarded:
+            check_host(request.headers.get("Host", ""))
+            check_origin(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"))
+        if "\0" in request.path or b"%00" in request.query_string:
+            raise ServiceError("bad_request", "an address may not hold the character NUL")
+
+    def after(response: Response) -> Response:
+        response.headers["X-Request-ID"] = request_id()
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    app.before_request(before)
+    app.after_request(after)
+
+
+def request_id() -> str:
+    """This request's id: the client's own when it is harmless, else a new one."""
+    known: str | None = g.get("request_id")
+    if known is None:
+        offered = request.headers.get("X-Request-ID", "")
+        known = offered if _REQUEST_ID.fullmatch(offered) else f"req_{secrets.token_hex(12)}"
+        g.request_id = known
+    return known
+
+
+def is_loopback(host: str) -> bool:
+    """Says whether a service that listens on `host` is reached from this machine only."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def check_host(host: str) -> None:
+    """Raises ServiceError for a Host header that no client on this machine would send (DNS rebinding)."""
+    name, _, port = (
+        host.rpartition(":") if re.search(r":\d*$", host) and not host.endswith("]") else (host, "", "")
+    )
+    if name.lower() not in LOOPBACK_HOSTS or (port and not port.isascii()):
+        raise ServiceError(
+            "foreign_host", f"this service answers to {', '.join(LOOPBACK_HOSTS)}, not to another Host"
+        )
+
+
+def check_origin(origin: str | None, fetch_site: str | None) -> None:
+    """Raises ServiceError for a request that a page of another origin has made (CSRF)."""
+    if fetch_site == "cross-site" or (origin is not None and _host_of(origin) != request.host.lower()):
+        raise ServiceError("cross_origin", "a page of another origin may not use a service on loopback")
+
+
+def _host_of(origin: str) -> str | None:
+    """The host and port of an origin; None where it names none ("null")."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
