@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PREFIX = "GRADHOUSE_"
 KIB, MIB = 2**10, 2**20
 
+_DATA_DIR = Path("gradhouse-data")
+
 
 class BadSettings(ValueError):
     """A variable of the environment cannot be used; the text names it, its bound and what was found."""
@@ -35,7 +37,7 @@ class Settings:
 
     database_url: str = _setting("", "SQLAlchemy URL of the database; empty: SQLite in the data directory")
     broker_url: str = _setting("", "redis:// URL of the broker; empty: a local Redis; `up` brings its own")
-    data_dir: Path = _setting(Path("gradhouse-data"), "where datasets, SQLite and the embedded broker live")
+    data_dir: Path = _setting(_DATA_DIR, "where datasets, SQLite and the embedded broker live")
     host: str = _setting("127.0.0.1", "address the API listens on")
     port: int = _setting(8137, "port the API listens on", least=1, most=65535)
 

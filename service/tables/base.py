@@ -48,7 +48,7 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: float | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base's signature
         return None if value is None else datetime.fromtimestamp(value, UTC)
 
-    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:
+    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:  # noqa: ARG002 - the base's signature
         return self if isinstance(value, datetime) else Double()
 
 

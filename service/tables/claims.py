@@ -1,10 +1,9 @@
 """The worker's side of a job: claim, progress, release, end; each fenced by the number of its claim."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, select, update
+from sqlalchemy import ColumnElement, Update, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.tables import history, models
@@ -49,20 +48,25 @@ class Progress:
     epoch: int
     seconds: float
     blocks: list[Block]
-    checkpoint: bytes
+    checkpoint: bytes | None  # None leaves the one before
     latest: dict[str, Any] | None
     executor: str
     numerics: str
 
 
-def claim_next(db: Session, worker: str, *, claim_id: str, lease_seconds: float) -> Claimed | None:
+def claim_next(
+    db: Session, worker: str, *, claim_id: str, lease_seconds: float, declined: frozenset[str] = frozenset()
+) -> Claimed | None:
     """Takes the job that is next: by priority, fair between owners, then by age. None when nothing waits.
 
-    Called again with the same `claim_id` it finds the claim of a first call whose commit went unheard.
+    `declined` are numerics that this worker lacks. Called again with the same `claim_id` it finds the claim
+    of a first call whose commit went unheard.
     """
     job = db.scalar(select(Job).where(IS_RUNNING, Job.claim_id == claim_id))
     if job is None:
         waiting = select(Job.id).where(IS_QUEUED).order_by(Job.priority, Job.turn, Job.id).limit(1)
+        if declined:
+            waiting = waiting.where(or_(Job.numerics.is_(None), Job.numerics.not_in(declined)))
         following = waiting.with_for_update(skip_locked=True).scalar_subquery()
         moved = move(
             db,
@@ -136,9 +140,9 @@ def save_progress(db: Session, claimed: Claimed, progress: Progress, *, lease_se
         values["latest"] = progress.latest
     flags = _flags(db, claimed, update(Job).where(*_mine(claimed)).values(**values))
     history.append(db, claimed.job_id, progress.blocks)
-    history.save_checkpoint(
-        db, claimed.job_id, epoch=progress.epoch, claim=claimed.claim, data=progress.checkpoint
-    )
+    if progress.checkpoint is not None:
+        epoch, data = progress.epoch, progress.checkpoint
+        history.save_checkpoint(db, claimed.job_id, epoch=epoch, claim=claimed.claim, data=data)
     return flags
 
 
@@ -202,8 +206,3 @@ def _finished_before(db: Session, claimed: Claimed, status: Status) -> Job | Non
     return db.scalar(
         select(Job).where(Job.id == claimed.job_id, Job.claim == claimed.claim, Job.status == status)
     )
-
-
-def heartbeat_of(db: Session, job_id: str) -> datetime | None:
-    """When the job's worker was last heard of, by the database's clock."""
-    return db.scalar(select(Job.heartbeat_at).where(Job.id == job_id))

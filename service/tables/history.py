@@ -1,4 +1,4 @@
-"""The histories and checkpoints of jobs, packed: one block of epochs a progress transaction. Unpacking is the engine's."""
+"""The histories and checkpoints of jobs: packed blocks of epochs, which the engine unpacks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ CHECKPOINTS_KEPT = 2  # the newest, and one to fall back on should its bytes be 
 
 
 class HistoryBlock(Base):
-    """The history rows of the epochs from `first_epoch` to `last_epoch`, as HistoryBlock.to_bytes() packed them."""
+    """The history rows from `first_epoch` to `last_epoch`."""
 
     __tablename__ = "history_blocks"
 
@@ -46,7 +46,7 @@ class Block:
 
 
 def append(db: Session, job_id: str, blocks: list[Block]) -> None:
-    """Adds blocks that follow one another. Whatever stood from their first epoch on gives way, so twice is once."""
+    """Adds blocks that follow one another; what stood from their first epoch on gives way, so twice is once."""
     if not blocks:
         return
     truncate(db, job_id, blocks[0].first_epoch - 1)
@@ -91,7 +91,7 @@ def save_checkpoint(db: Session, job_id: str, *, epoch: int, claim: int, data: b
 
 
 def sound_checkpoint(db: Session, job_id: str) -> tuple[int, bytes] | None:
-    """The newest checkpoint whose bytes are the ones that were written, with its epoch; None where there is none."""
+    """Epoch and bytes of the newest checkpoint that is as it was written; None where there is none."""
     rows = db.scalars(select(Checkpoint).where(Checkpoint.job_id == job_id).order_by(Checkpoint.epoch.desc()))
     sound = (row for row in rows if sha256(row.data).hexdigest() == row.sha256)
     return next(((row.epoch, row.data) for row in sound), None)

@@ -265,6 +265,11 @@ def queue_position(db: Session, job: Job) -> int | None:
     return int(db.scalar(ahead) or 0) + 1
 
 
+def any_queued(db: Session) -> bool:
+    """Says whether any job waits for a worker."""
+    return db.scalar(select(Job.id).where(IS_QUEUED).limit(1)) is not None
+
+
 def transitions(db: Session, job_id: str) -> list[Transition]:
     """The job's moves, oldest first."""
     return list(db.scalars(select(Transition).where(Transition.job_id == job_id).order_by(Transition.id)))
@@ -287,7 +292,7 @@ def request_cancel(db: Session, owner: str, job_id: str) -> Job | None:
 
 
 def remove(db: Session, owner: str, job_id: str) -> bool:
-    """Removes a job that is done and all it left but its model; False where there is none. Raises Conflict before."""
+    """Removes a job that is done, all but its model; False where there is none. Raises Conflict before."""
     job = find(db, owner, job_id)
     if job is None:
         return False

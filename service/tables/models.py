@@ -56,7 +56,7 @@ class ModelName(Base):
 
 
 def add(db: Session, *, owner: str, name: str | None, parameters: bytes, **facts: Any) -> Model:
-    """A new model; `parameters` are TrainedModel.to_bytes(), `facts` the other columns. Numbers the name's versions."""
+    """A new model, the next version of its name; `parameters` are bytes, `facts` the other columns."""
     version = 1 if name is None else _next_version(db, owner, name)
     model = Model(id=new_id("mdl"), owner=owner, name=name, version=version, **facts)
     db.add(model)

@@ -25,7 +25,8 @@ def revision(database: Database) -> str | None:
     with database.reading() as db:
         if not inspect(db.connection()).has_table("alembic_version"):
             return None
-        return db.scalar(text("SELECT version_num FROM alembic_version"))
+        found: str | None = db.scalar(text("SELECT version_num FROM alembic_version"))
+        return found
 
 
 def require_current(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""The sweeper's side of the jobs: leases that ran out, poison, messages that got lost. Ten sweepers do no harm."""
+"""The sweeper's side of the jobs: leases that ran out, poison, lost messages. Ten sweepers do no harm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.tables.base import database_now
-from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move
+from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, Transition, move
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,14 @@ class Swept:
     failed: int
     requeued: int
 
+    @property
+    def any(self) -> bool:
+        """Says whether there was anything to do."""
+        return bool(self.canceled or self.failed or self.requeued)
+
 
 def end_leases(db: Session, *, max_tries: int) -> Swept:
-    """Takes the jobs of silent workers back: canceled where that was asked for, failed where poison, else queued."""
+    """Takes the jobs of silent workers back: canceled where asked for, failed where poison, else queued."""
     silent = (IS_RUNNING, Job.lease_until < database_now())
     return _take_back(db, silent, max_tries=max_tries, reason="lease_lost")
 
@@ -66,6 +71,25 @@ def mark_published(db: Session, ids: Sequence[str], *, grace_seconds: float) -> 
         .values(published_at=database_now())
     )
     return db.scalars(statement.returning(Job.id), execution_options={"synchronize_session": False}).all()
+
+
+def _silent(grace_seconds: float) -> Any:
+    since = database_now() - grace_seconds
+    # A row that was given back (claim > 0) has no message but the one its worker may have sent.
+    fresh = Job.published_at.is_(None) & or_(Job.claim > 0, Job.created_at < since)
+    return or_(fresh, Job.published_at < since)
+
+
+def holders(db: Session) -> list[str]:
+    """The workers that hold a lease now."""
+    return [worker for worker in db.scalars(select(Job.worker).where(IS_RUNNING)) if worker is not None]
+
+
+def claims_since(db: Session, cursor: int) -> tuple[int, bool]:
+    """The newest cursor of the log of moves, and whether any worker has taken a job since the one given."""
+    newest = db.scalar(select(func.max(Transition.id))) or 0
+    taken = select(Transition.id).where(Transition.id > cursor, Transition.status == Status.RUNNING).limit(1)
+    return newest, db.scalar(taken) is not None
 
 
 def _silent(grace_seconds: float) -> Any:

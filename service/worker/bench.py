@@ -1,0 +1,130 @@
+"""What one training process works with: its connections, its heartbeat, the datasets it has at hand."""
+
+import logging
+import mmap
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
+
+from sqlalchemy.exc import DBAPIError
+
+from engine.data.table import Table
+from service.broker import Broker
+from service.processes import worker_name
+from service.settings import Settings
+from service.storage import Storage
+from service.tables import claims
+from service.tables.base import Database
+from service.tables.claims import Claimed, LostLease
+
+TABLES_KEPT = 4
+
+_log = logging.getLogger(__name__)
+
+
+class SharedFlag:
+    """A flag that a process and the children it forks later see alike."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 1)
+
+    def set(self) -> None:
+        """Raises the flag, here and in every child."""
+        self._memory[0] = 1
+
+    def is_set(self) -> bool:
+        """Says whether anyone has raised it."""
+        return bool(self._memory[0])
+
+
+class Heart(threading.Thread):
+    """Keeps the lease of the current job while one chunk of training takes longer than a third of it."""
+
+    def __init__(self, database: Database, lease_seconds: float) -> None:
+        super().__init__(name="heart", daemon=True)
+        self._database, self._lease_seconds = database, lease_seconds
+        self._changed = threading.Condition()
+        self._claimed: Claimed | None = None
+        self._due = 0.0
+
+    def begin(self, claimed: Claimed) -> None:
+        """A lease has been taken just now."""
+        with self._changed:
+            self._claimed = claimed
+            self._due = time.monotonic() + self._lease_seconds / 3
+            self._changed.notify()
+
+    def renewed(self) -> None:
+        """A progress transaction has prolonged the lease just now."""
+        self._due = time.monotonic() + self._lease_seconds / 3
+
+    def end(self) -> None:
+        """The job is no longer ours."""
+        with self._changed:
+            self._claimed = None
+
+    def run(self) -> None:
+        """Beats for ever; the thread ends with its process."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._claimed is not None)
+                claimed, rest = self._claimed, self._due - time.monotonic()
+                if rest > 0:
+                    self._changed.wait(rest)
+                    continue
+            if claimed is not None:
+                self._beat(claimed)
+
+    def _beat(self, claimed: Claimed) -> None:
+        work = partial(claims.heartbeat, claimed=claimed, lease_seconds=self._lease_seconds)
+        try:
+            self._database.persist(work, budget_seconds=self._lease_seconds / 3)
+        except LostLease:
+            self.end()  # the training sees it for itself at its next look
+        except DBAPIError as error:
+            _log.warning("the heartbeat found no database: %s", error.orig)
+        self.renewed()
+
+
+class Tables:
+    """The last decoded datasets of this process: the slices of a job share one."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._kept: OrderedDict[str, Table] = OrderedDict()
+
+    def get(self, digest: str) -> Table:
+        """The table of these bytes. Raises MissingBytes and DamagedBytes."""
+        if digest not in self._kept:
+            self._kept[digest] = Table.from_parquet(self._storage.read(digest))
+        self._kept.move_to_end(digest)
+        while len(self._kept) > TABLES_KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[digest]
+
+
+@dataclass(slots=True)
+class Bench:
+    """One training process."""
+
+    settings: Settings
+    database: Database
+    broker: Broker
+    tables: Tables
+    heart: Heart
+    stopping: SharedFlag
+    name: str = field(default_factory=worker_name)
+    # Numerics that jobs were begun with and that this process does not have: it leaves those jobs to others.
+    declined: set[str] = field(default_factory=set)
+
+    @classmethod
+    def open(cls, settings: Settings, stopping: SharedFlag) -> Self:
+        """Opens every connection anew: call it in the process that trains, never before a fork."""
+        database = Database(settings.database, synchronous=settings.sqlite_synchronous, pool_size=2)
+        heart = Heart(database, settings.lease_seconds)
+        heart.start()
+        tables = Tables(Storage(settings.datasets_dir))
+        return cls(settings, database, Broker(settings), tables, heart, stopping)

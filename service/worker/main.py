@@ -1,0 +1,89 @@
+"""The worker process: Celery's main process, its pool of training children, and the sweeper beside them."""
+
+import os
+import subprocess
+import sys
+
+from service.broker import WorkerHooks, run_worker
+from service.processes import die_with_parent
+from service.settings import Settings
+from service.tables.base import Database
+from service.tables.schema import require_current
+from service.telemetry import get_logger
+from service.worker.bench import Bench, SharedFlag
+from service.worker.train import work
+
+_log = get_logger(__name__)
+
+
+class Worker:
+    """What the main process and its children do when Celery calls."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stopping = SharedFlag()
+        self._bench: Bench | None = None
+        self._sweeper: subprocess.Popen[bytes] | None = None
+        self._pid = os.getpid()
+
+    def hooks(self) -> WorkerHooks:
+        """The calls that Celery makes."""
+        return WorkerHooks(
+            work=self.work,
+            child_started=self.open_bench,
+            ready=self.keep_sweeper,
+            every_second=self.keep_sweeper,
+            child_lost=self.wake_sweeper,
+            stopping=self._stopping.set,
+        )
+
+    def open_bench(self) -> None:
+        """In a child, before its first job."""
+        die_with_parent(self._pid)
+        self._bench = Bench.open(self._settings, self._stopping)
+
+    def work(self) -> None:
+        """In a child, for every message."""
+        if self._bench is not None and not self._stopping.is_set():
+            work(self._bench)
+
+    def keep_sweeper(self) -> None:
+        """Starts the sweeper, and again whenever it has died."""
+        if self._sweeper is not None and self._sweeper.poll() is None:
+            return
+        if self._sweeper is not None:
+            _log.warning("the sweeper died, starting another", exit_code=self._sweeper.returncode)
+        command = [sys.executable, "-m", "service.cli", "sweeper", "--beside", str(self._pid)]
+        self._sweeper = subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603 - our own command
+
+    def wake_sweeper(self) -> None:
+        """A child was killed: its job need not wait for the end of its lease."""
+        if self._sweeper is not None and self._sweeper.stdin is not None:
+            try:
+                self._sweeper.stdin.write(b"\n")
+                self._sweeper.stdin.flush()
+            except OSError:
+                _log.warning("the sweeper does not listen, the lease will do it")
+
+    def stop_sweeper(self) -> None:
+        """Ends the sweeper; nobody waits long for it."""
+        if self._sweeper is None:
+            return
+        self._sweeper.terminate()
+        try:
+            self._sweeper.wait(1)
+        except subprocess.TimeoutExpired:
+            self._sweeper.kill()
+
+
+def run(settings: Settings) -> int:
+    """Works until a signal ends it. Raises OutdatedSchema on a database of another version."""
+    database = Database(settings.database, pool_size=1)
+    require_current(database)
+    database.close()  # before any fork: children open their own
+    worker = Worker(settings)
+    _log.info("worker started", concurrency=settings.concurrency)
+    try:
+        return run_worker(settings, worker.hooks())
+    finally:
+        worker.stop_sweeper()

@@ -1,0 +1,140 @@
+"""The sweeper: gives silent workers' jobs back, sends lost messages again, restarts a worker gone deaf.
+
+A process of its own, never a thread of the worker's main process: a child forked while its parent stands
+inside a SQLite write sees a locked database for ever.
+"""
+
+import os
+import random
+import select
+import signal
+import sys
+import threading
+import time
+from functools import partial
+
+from service.broker import Broker
+from service.processes import is_gone, worker_prefix
+from service.settings import Settings
+from service.tables import sweeps
+from service.tables.base import Database
+from service.telemetry import get_logger
+
+REPUBLISHED_AT_ONCE = 500
+PATIENCE_SECONDS = 5.0  # for the database, within one sweep
+
+_log = get_logger(__name__)
+
+
+class Sweeper:
+    """Any number of them may run: every move is a compare-and-set."""
+
+    def __init__(self, settings: Settings, database: Database, broker: Broker) -> None:
+        self._settings, self._database, self._broker = settings, database, broker
+
+    def sweep(self) -> None:
+        """One look at everything."""
+        tries = self._settings.max_tries
+        for worker in self._dead_workers():
+            self._take_back(partial(sweeps.end_lease_of, worker=worker, max_tries=tries))
+        self._take_back(partial(sweeps.end_leases, max_tries=tries))
+        self._send_again()
+
+    def _dead_workers(self) -> list[str]:
+        with self._database.reading() as db:
+            return [worker for worker in sweeps.holders(db) if is_gone(worker)]
+
+    def _take_back(self, work: "partial[sweeps.Swept]") -> None:
+        swept = self._database.persist(work, budget_seconds=PATIENCE_SECONDS)
+        if swept.any:
+            _log.warning(
+                "took jobs of lost workers back",
+                requeued=swept.requeued,
+                failed=swept.failed,
+                canceled=swept.canceled,
+            )
+
+    def _send_again(self) -> None:
+        """Sends what lacks a message: the queued rows less the messages that are ready, and none twice."""
+        grace = self._settings.grace_seconds
+        with self._database.reading() as db:
+            waiting, silent = sweeps.lost_messages(db, grace_seconds=grace, limit=REPUBLISHED_AT_ONCE)
+        depth = self._broker.depth() if silent else None
+        if depth is None:
+            return
+        lost = silent[: max(0, waiting - depth)]
+        if not lost:
+            return
+        mark = partial(sweeps.mark_published, ids=lost, grace_seconds=grace)
+        mine = self._database.persist(mark, budget_seconds=PATIENCE_SECONDS)
+        for job_id in mine:
+            if not self._broker.send(job_id):
+                return  # the marks grow old, and the next sweep tries again
+        _log.info("sent lost messages again", jobs=len(mine))
+
+
+class Watchdog:
+    """Restarts a worker whose main process lives but takes nothing, though messages wait and a child is idle."""
+
+    def __init__(self, settings: Settings, database: Database, broker: Broker, worker: int) -> None:
+        self._settings, self._database, self._broker, self._worker = settings, database, broker, worker
+        self._cursor, self._heard_at, self._signals = 0, time.monotonic(), 0
+
+    def look(self) -> None:
+        """Signals the worker once it has been deaf for too long: first politely, then for certain."""
+        if not self._seems_deaf():
+            self._heard_at, self._signals = time.monotonic(), 0
+        elif time.monotonic() - self._heard_at > self._settings.deaf_seconds:
+            _log.critical("the worker hears no messages: restarting it", worker=self._worker)
+            os.kill(self._worker, signal.SIGKILL if self._signals else signal.SIGTERM)
+            self._heard_at, self._signals = time.monotonic(), self._signals + 1
+
+    def _seems_deaf(self) -> bool:
+        prefix = worker_prefix(self._worker)
+        with self._database.reading() as db:
+            self._cursor, claimed = sweeps.claims_since(db, self._cursor)
+            busy = sum(holder.startswith(prefix) for holder in sweeps.holders(db))
+        return not claimed and busy < self._settings.concurrency and bool(self._broker.depth())
+
+
+def run_sweeper(settings: Settings, beside: int | None = None) -> None:
+    """Sweeps until told to end; `beside` is the worker process to watch, to announce, and to die with.
+
+    A worker writes a line to stdin when it has lost a child: then the next sweep comes at once.
+    """
+    database = Database(settings.database, synchronous=settings.sqlite_synchronous, pool_size=2)
+    broker = Broker(settings)
+    sweeper = Sweeper(settings, database, broker)
+    watchdog = Watchdog(settings, database, broker, beside) if beside else None
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    heard = True
+    while heard and not told.is_set():
+        if beside:
+            broker.announce(worker_prefix(beside), 3 * settings.sweep_seconds + 2)
+        _sweep_once(sweeper, watchdog)
+        pause = settings.sweep_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - a spread, no secret
+        heard = _wait(pause, told, listening=beside is not None)
+    if beside:
+        broker.retire(worker_prefix(beside))
+
+
+def _sweep_once(sweeper: Sweeper, watchdog: Watchdog | None) -> None:
+    try:
+        sweeper.sweep()
+        if watchdog:
+            watchdog.look()
+    except Exception as error:  # noqa: BLE001 - the worker's edge: a sweep that fails is done again by the next
+        _log.warning(
+            "a sweep failed, the next one tries again", error=f"{type(error).__name__}: {error}"[:300]
+        )
+
+
+def _wait(seconds: float, told: threading.Event, *, listening: bool) -> bool:
+    """Waits for the next sweep, or for a worried line on stdin; False when the other end of stdin is gone."""
+    if not listening:
+        told.wait(seconds)
+        return True
+    ready, _, _ = select.select([sys.stdin], [], [], seconds)
+    return not ready or bool(os.read(sys.stdin.fileno(), 4096))

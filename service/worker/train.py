@@ -1,0 +1,251 @@
+"""One claim on a job: train from its checkpoint until its end, the end of the slice, or a flag."""
+
+import time
+import uuid
+from functools import partial
+from typing import Any
+
+from engine.training.trainer import HistoryBlock, Trainer
+from sqlalchemy.exc import DBAPIError
+
+from engine.errors import BadData, BadModel, BadSpec, Diverged, EngineError
+from engine.spec import TrainingSpec
+from service.storage import DamagedBytes, MissingBytes
+from service.tables import claims, jobs
+from service.tables.base import is_transient
+from service.tables.claims import Claimed, Flags, LostLease, Progress
+from service.tables.history import Block
+from service.telemetry import bound_contextvars, get_logger
+from service.worker.bench import Bench
+
+BLOCK_ROWS = 4096  # a reader of one row unpacks no more than so many
+
+_log = get_logger(__name__)
+_NOTHING_ASKED = Flags(cancel=False, stop=False)
+
+
+def work(bench: Bench) -> str | None:
+    """Takes the job that is next and works on it for a slice at most; its id, or None when nothing waits."""
+    take = partial(
+        claims.claim_next,
+        worker=bench.name,
+        claim_id=uuid.uuid4().hex,
+        lease_seconds=bench.settings.lease_seconds,
+        declined=frozenset(bench.declined),
+    )
+    claimed = bench.database.persist(take)
+    if claimed is None:
+        return None
+    with bound_contextvars(job_id=claimed.job_id, claim=claimed.claim):
+        bench.heart.begin(claimed)
+        try:
+            _train(bench, claimed)
+        except LostLease:
+            _log.warning("lease lost: another worker has the job, nothing more is written")
+        finally:
+            bench.heart.end()
+    return claimed.job_id
+
+
+def _train(bench: Bench, claimed: Claimed) -> None:
+    training: Training | None = None
+    try:
+        training = Training(bench, claimed)
+        training.run()
+    except (LostLease, DBAPIError):
+        raise  # without the database nothing can be written: the lease ends, the sweeper gives the job back
+    except Exception as error:  # noqa: BLE001 - the worker's edge: whatever a job brings, the worker goes on
+        problem = _problem(error)
+        if problem["code"] == "internal_error":
+            _log.exception("the training broke")
+        progress = training.history_only() if training else None
+        bench.database.persist(partial(claims.fail, claimed=claimed, error=problem, progress=progress))
+        _log.info("failed", code=problem["code"])
+
+
+class Training:
+    """The work of one claim."""
+
+    def __init__(self, bench: Bench, claimed: Claimed) -> None:
+        if claimed.dataset_sha256 is None:
+            raise MissingBytes(f"dataset {claimed.dataset_id} is gone")
+        self._bench, self._claimed = bench, claimed
+        self._began = self._saved_at = time.monotonic()
+        self._saved_once = False
+        self._pending: list[HistoryBlock] = []
+        spec = TrainingSpec.from_document(claimed.spec)
+        table = bench.tables.get(claimed.dataset_sha256)
+        self._trainer = Trainer(spec, table, checkpoint=claimed.checkpoint, executor=claimed.executor)
+
+    def run(self) -> None:
+        """Trains until the job or this claim on it is over. Raises LostLease and whatever the engine raises."""
+        if self._claimed.numerics not in {None, self._trainer.numerics}:
+            self._decline()
+            return
+        for block in self._trainer.blocks(self._bench.settings.chunk_seconds):
+            self._pending.append(block)
+            if self._trainer.done:
+                break
+            flags = self._look()
+            if flags.cancel:
+                self._cancel()
+                return
+            if flags.stop:
+                self._trainer.stop()
+                break
+            if reason := self._reason_to_give_back():
+                self._give_back(reason)
+                return
+        self._finish()
+
+    def history_only(self) -> Progress | None:
+        """The rows that are not saved yet, without a checkpoint: after a failure the state is not to be trusted."""
+        return self._progress(checkpoint=False) if self._pending else None
+
+    def _look(self) -> Flags:
+        """Saves progress when it is due, and sees what users have asked for meanwhile."""
+        settings = self._bench.settings
+        due = settings.progress_seconds if self._saved_once else settings.first_progress_seconds
+        if time.monotonic() - self._saved_at >= due:
+            return self._save()
+        try:
+            with self._bench.database.reading() as db:
+                return claims.read_flags(db, self._claimed)
+        except DBAPIError as error:
+            if not is_transient(error):
+                raise
+            return _NOTHING_ASKED  # training goes on without the database until progress is due
+
+    def _save(self) -> Flags:
+        lease = self._bench.settings.lease_seconds
+        progress = self._progress()
+        save = partial(claims.save_progress, claimed=self._claimed, progress=progress, lease_seconds=lease)
+        flags = self._bench.database.persist(save)
+        self._bench.heart.renewed()
+        self._pending.clear()
+        self._saved_at, self._saved_once = time.monotonic(), True
+        return flags
+
+    def _reason_to_give_back(self) -> str | None:
+        if self._bench.stopping.is_set():
+            return "shutdown"
+        if time.monotonic() - self._began < self._bench.settings.slice_seconds:
+            return None
+        with self._bench.database.reading() as db:
+            if jobs.any_queued(db):
+                return "slice"
+        self._began = time.monotonic()  # nobody waits: another slice
+        return None
+
+    def _give_back(self, reason: str) -> None:
+        if self._save().cancel:
+            self._cancel()
+            return
+        self._release(reason)
+        _log.info("given back", reason=reason, epoch=self._trainer.epoch)
+
+    def _decline(self) -> None:
+        self._bench.declined.add(str(self._claimed.numerics))
+        self._release("other_numerics")
+        _log.warning(
+            "left to a worker with the numerics that it was begun with", numerics=self._claimed.numerics
+        )
+
+    def _release(self, reason: str) -> None:
+        release = partial(claims.release, claimed=self._claimed, reason=reason)
+        if self._bench.database.persist(release):
+            self._bench.broker.send(self._claimed.job_id)
+
+    def _cancel(self) -> None:
+        progress = self._progress()
+        self._bench.database.persist(partial(claims.cancel, claimed=self._claimed, progress=progress))
+        _log.info("canceled", epoch=self._trainer.epoch)
+
+    def _finish(self) -> None:
+        progress, model = self._progress(), self._model()
+        finish = partial(claims.succeed, claimed=self._claimed, progress=progress, model=model)
+        if self._bench.database.persist(finish) is None:
+            self._cancel()
+            return
+        _log.info("succeeded", epoch=self._trainer.epoch, seconds=round(self._trainer.seconds, 3))
+
+    def _model(self) -> dict[str, Any]:
+        outcome = self._trainer.result()
+        model = outcome.model
+        return {
+            "name": self._claimed.spec["model"]["name"],
+            "dataset_sha256": self._claimed.dataset_sha256,
+            "sha256": model.sha256,
+            "parameter_count": model.parameter_count,
+            "spec": self._claimed.spec,
+            "metrics": outcome.metrics,
+            "inputs": [_input_document(each) for each in model.inputs],
+            "classes": None if model.classes is None else list(model.classes),
+            "parameters": model.to_bytes(),
+        }
+
+    def _progress(self, *, checkpoint: bool = True) -> Progress:
+        return Progress(
+            epoch=self._trainer.epoch,
+            seconds=self._trainer.seconds,
+            blocks=_pack(self._pending),
+            latest=_last_row(self._pending[-1]) if self._pending else None,
+            checkpoint=self._trainer.checkpoint() if checkpoint else None,
+            executor=self._trainer.executor_name,
+            numerics=self._trainer.numerics,
+        )
+
+
+def _input_document(each: Any) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "type": each.type,
+        "categories": list(each.categories) if each.categories else None,
+    }
+
+
+def _cut(block: HistoryBlock, start: int, stop: int) -> HistoryBlock:
+    columns = {name: values[start:stop] for name, values in block.columns.items()}
+    return HistoryBlock(first_epoch=block.first_epoch + start, columns=columns)
+
+
+def _pack(blocks: list[HistoryBlock]) -> list[Block]:
+    if not blocks:
+        return []
+    whole = HistoryBlock.concatenate(blocks)
+    parts = (_cut(whole, start, start + BLOCK_ROWS) for start in range(0, len(whole), BLOCK_ROWS))
+    return [Block(part.first_epoch, part.first_epoch + len(part) - 1, part.to_bytes()) for part in parts]
+
+
+def _last_row(block: HistoryBlock) -> dict[str, Any]:
+    row: dict[str, Any] = _cut(block, len(block) - 1, len(block)).rows()[0]
+    return row
+
+
+def _problem(error: Exception) -> dict[str, Any]:
+    """What users are told of an error; nothing of this host's inside."""
+    match error:
+        case Diverged():
+            first = error.problems[0]
+            return {"code": "diverged", "detail": first.detail, "hint": first.hint, "epoch": error.epoch}
+        case MissingBytes() | DamagedBytes():
+            return {"code": "dataset_unreadable", "detail": str(error), "hint": "Upload the dataset again."}
+        case BadSpec() | BadData() | BadModel():
+            return _engine_problem(error)
+        case MemoryError():
+            hint = "Try a smaller model, batch or dataset."
+            return {"code": "out_of_memory", "detail": "the worker's memory did not suffice", "hint": hint}
+    detail = f"the training ended with an unexpected {type(error).__name__}"
+    return {
+        "code": "internal_error",
+        "detail": detail,
+        "hint": "The worker's log says more under this job's id.",
+    }
+
+
+def _engine_problem(error: EngineError) -> dict[str, Any]:
+    code = {BadSpec: "bad_spec", BadData: "bad_data"}.get(type(error), "bad_checkpoint")
+    problems = [
+        {"pointer": each.pointer, "code": each.code, "detail": each.detail} for each in error.problems
+    ]
+    return {"code": code, "detail": str(error), "hint": error.problems[0].hint, "errors": problems}
