@@ -37,7 +37,9 @@ class Settings:
 
     database_url: str = _setting("", "SQLAlchemy URL of the database; empty: SQLite in the data directory")
     broker_url: str = _setting("", "redis:// URL of the broker; empty: a local Redis; `up` brings its own")
-    data_dir: Path = _setting(_DATA_DIR, "where datasets, SQLite and the embedded broker live")
+    data_dir: Path = _setting(  # noqa: RUF009 - a path is immutable
+        _DATA_DIR, "where datasets, SQLite and the embedded broker live"
+    )
     host: str = _setting("127.0.0.1", "address the API listens on")
     port: int = _setting(8137, "port the API listens on", least=1, most=65535)
 
@@ -53,7 +55,7 @@ class Settings:
 
     max_units: int = _setting(4096, "most units of one layer", least=1)
     max_layers: int = _setting(64, "most hidden layers", least=1)
-    max_parameters: int = _setting(5_000_000, "most parameters of a model", least=1)
+    max_parameters: int = _setting(10_000_000, "most parameters of a model", least=1)
     max_epochs: int = _setting(1_000_000, "most epochs of a job", least=1)
     max_seconds: float = _setting(3600.0, "most training seconds of a job", least=1)
 
@@ -96,6 +98,11 @@ class Settings:
         names = ("max_rows", "max_columns", "max_cells")
         return cast("Bounds", self._engine_value("engine.data.formats", "Bounds", names))
 
+    def environment(self) -> dict[str, str]:
+        """The variables that give a child process these settings."""
+        changed = (each.name for each in fields(self) if getattr(self, each.name) != each.default)
+        return {PREFIX + name.upper(): str(getattr(self, name)) for name in changed}
+
     def _engine_value(self, module: str, name: str, names: tuple[str, ...]) -> object:
         # By name: the supervisor reads settings and must start without NumPy and polars.
         return getattr(import_module(module), name)(**{each: getattr(self, each) for each in names})
@@ -110,7 +117,7 @@ def load_settings(**overrides: object) -> Settings:
         try:
             values[setting.name] = _read(env, setting.name, setting.default, setting.metadata)
         except EnvError as error:
-            problems.append(str(error))
+            problems.append(f"{PREFIX}{setting.name.upper()} {_reason(error)}")
     if problems:
         raise BadSettings("; ".join(problems))
     values |= {name: value for name, value in overrides.items() if value is not None}
@@ -134,6 +141,11 @@ def _read(env: Env, name: str, default: object, metadata: Any) -> object:
     readers: dict[type, Any] = {bool: env.bool, int: env.int, float: env.float, str: env.str}
     read = readers.get(type(default), env.path)
     return read(name.upper(), default, validate=_rules(metadata))
+
+
+def _reason(error: EnvError) -> str:
+    messages = getattr(error, "error_messages", None)
+    return ", ".join(messages) if messages else str(error)
 
 
 def _rules(metadata: Any) -> "list[Callable[[Any], Any]]":

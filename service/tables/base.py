@@ -26,6 +26,7 @@ LOCAL_OWNER = "local"  # whose everything is until keys name owners
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+Transaction = Session  # what session() and reading() give: the rooms above know no SQLAlchemy
 
 
 class Conflict(Exception):

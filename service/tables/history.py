@@ -46,7 +46,7 @@ class Block:
 
 
 def append(db: Session, job_id: str, blocks: list[Block]) -> None:
-    """Adds blocks that follow one another; what stood from their first epoch on gives way, so twice is once."""
+    """Adds blocks that follow one another; what stood from their first epoch on gives way."""
     if not blocks:
         return
     truncate(db, job_id, blocks[0].first_epoch - 1)

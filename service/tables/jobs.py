@@ -255,13 +255,12 @@ def page(
 
 
 def queue_position(db: Session, job: Job) -> int | None:
-    """How many jobs a worker takes until this one is taken: 1 is the next; None for a job that is not queued."""
+    """Which job from now this one is to be taken: 1 is the next; None for one that is not queued."""
     if job.status != Status.QUEUED:
         return None
     order = tuple_(Job.priority, Job.turn, Job.id)
-    ahead = (
-        select(func.count()).select_from(Job).where(IS_QUEUED, order < tuple_(job.priority, job.turn, job.id))
-    )
+    mine = tuple_(job.priority, job.turn, job.id)
+    ahead = select(func.count()).select_from(Job).where(IS_QUEUED, order < mine)
     return int(db.scalar(ahead) or 0) + 1
 
 

@@ -90,17 +90,3 @@ def claims_since(db: Session, cursor: int) -> tuple[int, bool]:
     newest = db.scalar(select(func.max(Transition.id))) or 0
     taken = select(Transition.id).where(Transition.id > cursor, Transition.status == Status.RUNNING).limit(1)
     return newest, db.scalar(taken) is not None
-
-
-def _silent(grace_seconds: float) -> Any:
-    since = database_now() - grace_seconds
-    # A row that was given back (claim > 0) has no message but the one its worker may have sent.
-    fresh = Job.published_at.is_(None) & or_(Job.claim > 0, Job.created_at < since)
-    return or_(fresh, Job.published_at < since)
-
-
-def claims_and_running(db: Session) -> tuple[int, Sequence[str]]:
-    """The sum of all claims, which rises whenever a worker takes a job, and the workers that hold leases."""
-    claims = int(db.scalar(select(func.coalesce(func.sum(Job.claim), 0))) or 0)
-    workers = db.scalars(select(Job.worker).where(IS_RUNNING, Job.worker.is_not(None))).all()
-    return claims, [worker for worker in workers if worker is not None]

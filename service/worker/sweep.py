@@ -74,7 +74,7 @@ class Sweeper:
 
 
 class Watchdog:
-    """Restarts a worker whose main process lives but takes nothing, though messages wait and a child is idle."""
+    """Restarts a worker that lives but takes nothing, though messages wait and a child is idle."""
 
     def __init__(self, settings: Settings, database: Database, broker: Broker, worker: int) -> None:
         self._settings, self._database, self._broker, self._worker = settings, database, broker, worker

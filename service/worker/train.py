@@ -78,7 +78,7 @@ class Training:
         self._trainer = Trainer(spec, table, checkpoint=claimed.checkpoint, executor=claimed.executor)
 
     def run(self) -> None:
-        """Trains until the job or this claim on it is over. Raises LostLease and whatever the engine raises."""
+        """Trains until the job, or this claim on it, is over. Raises LostLease and what the engine raises."""
         if self._claimed.numerics not in {None, self._trainer.numerics}:
             self._decline()
             return
@@ -99,7 +99,7 @@ class Training:
         self._finish()
 
     def history_only(self) -> Progress | None:
-        """The rows that are not saved yet, without a checkpoint: after a failure the state is not to be trusted."""
+        """The rows not saved yet, without a checkpoint: after a failure no state is to be trusted."""
         return self._progress(checkpoint=False) if self._pending else None
 
     def _look(self) -> Flags:

@@ -1,0 +1,144 @@
+"""The `gradhouse` command: what can be started, and how. Everything heavy is loaded by name, late."""
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where everything is kept.  [default: ./gradhouse-data]",
+)
+_port = click.option("--port", type=click.IntRange(1, 65535), help="Port of the API.  [default: 8137]")
+_host = click.option("--host", help="Address of the API.  [default: 127.0.0.1]")
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Every setting is also a variable GRADHOUSE_*; an option goes before it.",
+)
+@click.version_option(package_name="gradhouse")
+def main() -> None:
+    """Train small neural networks over HTTP, and look inside every number in them.
+
+    `gradhouse demo` shows the whole journey; `gradhouse up` is the service on this machine. The other
+    commands run its parts one by one, for many hosts: they meet at GRADHOUSE_DATABASE_URL and
+    GRADHOUSE_BROKER_URL.
+    """
+
+
+@main.command()
+@_data_dir
+@_host
+@_port
+def up(data_dir: Path | None, host: str | None, port: int | None) -> None:
+    """Run the whole service here: API, worker, broker and database.
+
+    It stays in the foreground and restarts what dies; Ctrl-C stops everything within three seconds. The
+    data directory keeps everything, and the next start finds it again. GRADHOUSE_DATABASE_URL and
+    GRADHOUSE_BROKER_URL take the place of the built-in SQLite and Valkey.
+    """
+    settings = _settings("up", data_dir=data_dir, host=host, port=port)
+    _run("service.up", settings)
+
+
+@main.command()
+@_data_dir
+@_port
+def demo(data_dir: Path | None, port: int | None) -> None:
+    """Start everything, train on the moons over HTTP, predict, stop everything.
+
+    It uses a free port and a temporary data directory unless told otherwise. Progress goes to stderr, the
+    results to stdout.
+    """
+    os.environ.setdefault("GRADHOUSE_LOG_LEVEL", "WARNING")
+    free = import_module("service.demo").free_port
+    settings = _settings("demo", data_dir=data_dir, port=port or free())
+    _run("service.demo", settings, keep=data_dir is not None)
+
+
+@main.command()
+@_data_dir
+@_host
+@_port
+def api(data_dir: Path | None, host: str | None, port: int | None) -> None:
+    """Run the HTTP API alone."""
+    settings = _settings("api", data_dir=data_dir, host=host, port=port)
+    _run("service.serve", settings)
+
+
+@main.command()
+@_data_dir
+@click.option("--concurrency", type=click.IntRange(1, 256), help="Jobs trained at once.  [default: 2]")
+def worker(data_dir: Path | None, concurrency: int | None) -> None:
+    """Run a worker that trains jobs, and the sweeper beside it.
+
+    Any number of workers may run, on any host that reaches the database, the broker and the data
+    directory. SIGTERM makes it save what it has and give its jobs back.
+    """
+    # Before NumPy is loaded: the bits of a training must not depend on the number of cores.
+    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+    settings = _settings("worker", data_dir=data_dir, concurrency=concurrency)
+    sys.exit(_run("service.worker.main", settings))
+
+
+@main.command()
+@_data_dir
+@click.option("--beside", type=int, hidden=True, help="The worker process to watch.")
+def sweeper(data_dir: Path | None, beside: int | None) -> None:
+    """Run a sweeper alone: it gives the jobs of dead workers back and repeats lost messages.
+
+    Every worker has one already; one more does no harm.
+    """
+    import_module("service.processes").die_with_parent(beside)
+    settings = _settings("sweeper", data_dir=data_dir)
+    _run("service.worker.sweep", settings, beside=beside)
+
+
+@main.group()
+def db() -> None:
+    """Care for the database."""
+
+
+@db.command()
+@_data_dir
+def upgrade(data_dir: Path | None) -> None:
+    """Bring the database to the revision that this version needs. Safe to repeat."""
+    settings = _settings("db", data_dir=data_dir)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    schema = import_module("service.tables.schema")
+    database = import_module("service.tables.base").Database(settings.database, pool_size=1)
+    schema.upgrade(database)
+    click.echo(f"the database is at revision {schema.HEAD}")
+
+
+def _settings(process: str, **options: object) -> Any:
+    settings_module = import_module("service.settings")
+    try:
+        settings = settings_module.load_settings(**options)
+    except settings_module.BadSettings as error:
+        raise click.UsageError(str(error)) from None
+    if process in {"worker", "sweeper"}:
+        import_module("service.telemetry").configure_logging(settings, process)
+    return settings
+
+
+def _run(module: str, settings: Any, **options: object) -> Any:
+    """Runs a part; what it cannot do for a reason that it names is one line, not a trace."""
+    try:
+        return import_module(module).run(settings, **options)
+    except Exception as error:
+        if type(error).__name__ in {"CannotStart", "OutdatedSchema", "DemoFailed"}:
+            raise click.ClickException(str(error)) from None
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""`gradhouse api`: the HTTP API behind Granian, in processes of its own."""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from service.app import create_app
+from service.processes import die_with_parent
+from service.settings import Settings, load_settings
+from service.tables.base import Database
+from service.tables.schema import require_current
+from service.telemetry import configure_logging
+
+WORKERS_END_SECONDS = 2  # else an open event stream holds the shutdown
+
+
+def run(settings: Settings) -> None:
+    """Serves until a signal comes. Raises OutdatedSchema on a database of another version."""
+    database = Database(settings.database, pool_size=1)
+    require_current(database)
+    database.close()
+    # The serving process is spawned: it reads the settings anew.
+    os.environ.update(settings.environment())
+    Granian(
+        "service.serve:application",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=settings.host,
+        port=settings.port,
+        workers=1,
+        blocking_threads=settings.api_threads,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=WORKERS_END_SECONDS,
+        websockets=False,
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+def application() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    """The WSGI application, built in the process that serves it."""
+    die_with_parent()
+    settings = load_settings()
+    configure_logging(settings, "api")
+    return create_app(settings)
