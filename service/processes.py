@@ -15,7 +15,7 @@ _PR_SET_PDEATHSIG = 1
 def die_with_parent(parent: int | None = None) -> None:
     """Makes the kernel kill this process when its parent dies: nobody is left behind (Linux only).
 
-    `parent` is the process id that the caller expects as its parent: if that one is dead already, this ends here.
+    `parent` is the process id of the parent that the caller expects: if it is dead already, this ends here.
     """
     if sys.platform != "linux":
         return

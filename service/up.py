@@ -27,7 +27,7 @@ class CannotStart(Exception):
 
 
 def run(settings: Settings) -> None:
-    """Runs API, worker and, unless URLs say otherwise, broker and SQLite until a signal. Raises CannotStart."""
+    """Runs API, worker and, unless URLs say otherwise, broker and SQLite. Raises CannotStart."""
     require_free_port(settings.host, settings.port)
     with ExitStack() as stack:
         settings = replace(settings, data_dir=settings.data_dir.absolute())
