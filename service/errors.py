@@ -179,16 +179,13 @@ class ServiceError(Exception):
         hint: str = "",
         errors: Sequence[Problem] = (),
         headers: Mapping[str, str] | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.code, self.detail, self.hint = code, detail, hint
+        self.status = status or kind_of(code).status
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
-
-    @property
-    def status(self) -> int:
-        """The HTTP status of the answer."""
-        return kind_of(self.code).status
 
 
 def invalid(problems: Sequence[Problem]) -> ServiceError:

@@ -10,8 +10,11 @@ from webargs.flaskparser import FlaskParser
 
 from service.errors import invalid
 from service.web import openapi
-from service.web.bodies import json_body
+from service.web.bodies import JSON_MEDIA_TYPE, json_body
+from service.web.requests import PRODUCES
 from service.web.schemas import Schema, problems_of
+
+JSON_ONLY = (JSON_MEDIA_TYPE,)
 
 View = TypeVar("View", bound=Callable[..., Any])
 Decorator = Callable[[View], View]
@@ -39,21 +42,29 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         super().__init__(name, __name__, url_prefix=prefix, description=description)
         self._prepare_doc_cbks.append(openapi.describe_operation)
 
-    def get(self, rule: str, **options: Any) -> Decorator[View]:
-        """An endpoint that reads."""
-        return self._typed(super().get(rule, **options))
+    def get(self, rule: str, *, produces: tuple[str, ...] = JSON_ONLY) -> Decorator[View]:
+        """An endpoint that reads, and the media types it can answer with."""
+        return self._endpoint("GET", rule, produces)
 
-    def post(self, rule: str, **options: Any) -> Decorator[View]:
+    def post(self, rule: str) -> Decorator[View]:
         """An endpoint that creates or acts."""
-        return self._typed(super().post(rule, **options))
+        return self._endpoint("POST", rule, JSON_ONLY)
 
-    def patch(self, rule: str, **options: Any) -> Decorator[View]:
+    def patch(self, rule: str) -> Decorator[View]:
         """An endpoint that changes a part."""
-        return self._typed(super().patch(rule, **options))
+        return self._endpoint("PATCH", rule, JSON_ONLY)
 
-    def delete(self, rule: str, **options: Any) -> Decorator[View]:
-        """An endpoint that removes."""
-        return self._typed(super().delete(rule, **options))
+    def delete(self, rule: str) -> Decorator[View]:
+        """An endpoint that removes, and answers with nothing."""
+        return self._endpoint("DELETE", rule, ())
+
+    def _endpoint(self, method: str, rule: str, produces: tuple[str, ...]) -> Decorator[View]:
+        def decorate(view: View) -> View:
+            vars(view)[PRODUCES] = produces
+            self.add_url_rule(rule, view_func=view, methods=[method])
+            return view
+
+        return decorate
 
     def query(self, schema: Schema) -> Decorator[View]:
         """Gives the endpoint its query, read by `schema`."""

@@ -52,10 +52,10 @@ def respond(error: ServiceError) -> Response:
     document = problem_document(
         error.code, error.detail, hint=error.hint, instance=request.path, errors=error.errors
     )
-    document["request_id"] = request_id()
+    document |= {"status": error.status, "request_id": request_id()}
     # A path may hold bytes that are no UTF-8: orjson refuses them, and an error must not fail.
     document["instance"] = document["instance"].encode("utf-8", "replace").decode()
-    return Response(orjson.dumps(document), document["status"], error.headers, mimetype=MEDIA_TYPE)
+    return Response(orjson.dumps(document), error.status, error.headers, mimetype=MEDIA_TYPE)
 
 
 def _as_service_error(error: Exception, translate: Translate) -> ServiceError:

@@ -5,10 +5,11 @@ import secrets
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from service.errors import ServiceError
 
+PRODUCES = "produces"  # the attribute of a view that names its media types
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -24,6 +25,7 @@ def install(app: Flask, *, bind_host: str) -> None:
             check_origin(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"))
         if "\0" in request.path or b"%00" in request.query_string:
             raise ServiceError("bad_request", "an address may not hold the character NUL")
+        check_accept(request.headers.get("Accept"))
 
     def after(response: Response) -> Response:
         response.headers["X-Request-ID"] = request_id()
@@ -54,19 +56,23 @@ def is_loopback(host: str) -> bool:
 
 def check_host(host: str) -> None:
     """Raises ServiceError for a Host header that no client on this machine would send (DNS rebinding)."""
-    name, _, port = (
-        host.rpartition(":") if re.search(r":\d*$", host) and not host.endswith("]") else (host, "", "")
-    )
-    if name.lower() not in LOOPBACK_HOSTS or (port and not port.isascii()):
-        raise ServiceError(
-            "foreign_host", f"this service answers to {', '.join(LOOPBACK_HOSTS)}, not to another Host"
-        )
+    if re.sub(r":[0-9]{0,5}$", "", host.lower()) not in LOOPBACK_HOSTS:
+        raise ServiceError("foreign_host", f"the Host must be one of {', '.join(LOOPBACK_HOSTS)}")
 
 
 def check_origin(origin: str | None, fetch_site: str | None) -> None:
     """Raises ServiceError for a request that a page of another origin has made (CSRF)."""
     if fetch_site == "cross-site" or (origin is not None and _host_of(origin) != request.host.lower()):
         raise ServiceError("cross_origin", "a page of another origin may not use a service on loopback")
+
+
+def check_accept(accept: str | None) -> None:
+    """Raises ServiceError when the client accepts nothing that the endpoint can answer with."""
+    if not accept or "*/*" in accept:
+        return
+    produced = getattr(current_app.view_functions.get(request.endpoint or ""), PRODUCES, ())
+    if produced and request.accept_mimetypes.best_match(produced) is None:
+        raise ServiceError("not_acceptable", f"{request.path} is given as {' or '.join(produced)}")
 
 
 def _host_of(origin: str) -> str | None:

@@ -69,7 +69,7 @@ class _Strict(fields.Field[Any]):
 
     def make_error(self, key: str, **kwargs: Any) -> ValidationError:
         if key == "required":
-            return ValidationError([Fault("required", "is required")])
+            return ValidationError([Fault("missing_field", "is required")])
         if key == "null":
             return ValidationError([Fault("wrong_type", f"must be {self.wanted}, got null")])
         return ValidationError(

@@ -1,0 +1,87 @@
+"""The models that this process has decoded: immutable, so never stale; bounded in bytes. Knows no request."""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from engine.training.model import TrainedModel
+
+from service.tables import models
+from service.tables.base import Database
+
+FRESH_SECONDS = 0.5  # so long may a model that another process has deleted still answer
+MAX_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model ready to predict, and the reference's row as far as answers show it."""
+
+    id: str
+    version: int
+    trained: TrainedModel
+    size: int
+
+
+class LoadedModels:
+    """Finds models by reference and keeps the ones last used; for any number of threads."""
+
+    def __init__(self, database: Database, *, max_bytes: int = MAX_BYTES) -> None:
+        self._database, self._max_bytes = database, max_bytes
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self._seen: dict[tuple[str, str], tuple[float, Loaded]] = {}
+
+    def find(self, owner: str, reference: str) -> Loaded | None:
+        """The owner's model by id, name or name@version; None where there is none."""
+        seen = self._seen.get((owner, reference))
+        if seen is not None and time.monotonic() < seen[0]:
+            return seen[1]
+        loaded = self._read(owner, reference)
+        if loaded is None:
+            self._seen.pop((owner, reference), None)
+        elif is_fixed(reference, loaded.id):
+            self._remember((owner, reference), loaded)
+        return loaded
+
+    def forget(self, model_id: str) -> None:
+        """A model was deleted: it answers no more."""
+        with self._lock:
+            self._loaded.pop(model_id, None)
+            self._seen = {key: seen for key, seen in self._seen.items() if seen[1].id != model_id}
+
+    def _read(self, owner: str, reference: str) -> Loaded | None:
+        with self._database.reading() as db:
+            row = models.find(db, owner, reference)
+            if row is None:
+                return None
+            with self._lock:
+                if row.id in self._loaded:
+                    self._loaded.move_to_end(row.id)
+                    return self._loaded[row.id]
+            data = models.parameters(db, row.id)
+        if data is None:
+            return None
+        loaded = Loaded(row.id, row.version, TrainedModel.from_bytes(data), len(data))
+        self._keep(loaded)
+        return loaded
+
+    def _keep(self, loaded: Loaded) -> None:
+        with self._lock:
+            self._loaded[loaded.id] = loaded
+            while (
+                len(self._loaded) > 1 and sum(each.size for each in self._loaded.values()) > self._max_bytes
+            ):
+                self._loaded.popitem(last=False)
+
+    def _remember(self, key: tuple[str, str], loaded: Loaded) -> None:
+        with self._lock:
+            if len(self._seen) > 10_000:
+                self._seen.clear()
+            self._seen[key] = (time.monotonic() + FRESH_SECONDS, loaded)
+
+
+def is_fixed(reference: str, model_id: str) -> bool:
+    """Says whether a reference names one version for ever: an id, or name@version."""
+    return reference == model_id or "@" in reference

@@ -1,0 +1,106 @@
+"""What a client orders: the body of a job, its training spec and its envelope, checked together."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from engine.data.table import Profile
+from engine.errors import BadSpec, Problem
+from engine.spec import TrainingSpec, parse_spec, spec_schema
+from service.api.parts import owner, running
+from service.errors import invalid
+from service.tables import datasets
+from service.tables.base import Transaction
+from service.tables.datasets import Dataset
+from service.tables.jobs import Priority
+from service.web.schemas import Object, Schema, Text, load, shown
+
+PRIORITIES = tuple(priority.name.lower() for priority in Priority)
+MAX_METADATA_BYTES = 16_384
+
+# What a spec's problems are called that only a look at the data can find.
+_FOUND_IN_DATA = frozenset({"unknown_column", "no_features", "wrong_target", "wrong_task"})
+
+
+class Envelope(Schema):
+    """What a job has beside its training spec."""
+
+    dataset_id = Text(required=True, most=40)
+    priority = Text(choices=PRIORITIES, load_default="normal")
+    metadata = Object(allow_none=True, load_default=None, metadata={"description": "Yours; only kept."})
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job's body, read and found right."""
+
+    dataset: Dataset
+    spec: TrainingSpec
+    priority: str
+    metadata: dict[str, Any] | None
+
+
+def body_schema() -> dict[str, Any]:
+    """The JSON Schema of a job's body: the spec's own, and the envelope around it."""
+    schema = spec_schema()
+    envelope = {
+        "dataset_id": {"type": "string", "description": "what to train on"},
+        "priority": {"type": "string", "enum": list(PRIORITIES), "default": "normal"},
+        "metadata": {"type": ["object", "null"], "description": "yours; only kept"},
+    }
+    return {
+        **schema,
+        "properties": {**envelope, **schema["properties"]},
+        "required": ["dataset_id", *schema.get("required", ())],
+    }
+
+
+def read_order(db: Transaction, document: Any) -> Order:
+    """A job's body as an order; raises ServiceError with all problems of envelope and spec at once."""
+    if not isinstance(document, dict):
+        raise invalid([Problem("", "wrong_type", f"the body must be an object, got {shown(document)}")])
+    envelope, problems = load(
+        Envelope(), {name: document[name] for name in Envelope().fields if name in document}
+    )
+    problems += _metadata_problems(envelope.get("metadata"))
+    dataset = datasets.hold(db, owner(), envelope["dataset_id"]) if "dataset_id" in envelope else None
+    if dataset is None and "dataset_id" in envelope:
+        problems.append(_unknown_dataset(envelope["dataset_id"]))
+    spec = _read_spec(
+        {name: document[name] for name in document if name not in Envelope().fields}, dataset, problems
+    )
+    if problems or dataset is None or spec is None:
+        raise invalid(problems)
+    return Order(dataset, spec, envelope["priority"], envelope["metadata"])
+
+
+def _read_spec(
+    document: dict[str, Any], dataset: Dataset | None, problems: list[Problem]
+) -> TrainingSpec | None:
+    limits = running().settings.engine_limits()
+    profile = Profile(10**6, ()) if dataset is None else Profile.from_document(dataset.profile)
+    try:
+        return parse_spec(document, profile, limits)
+    except BadSpec as error:
+        # Without a dataset there are no columns to be right or wrong about.
+        problems += [
+            each for each in error.problems if dataset is not None or each.code not in _FOUND_IN_DATA
+        ]
+        return None
+
+
+def _unknown_dataset(dataset_id: str) -> Problem:
+    detail = f"dataset_id names no dataset: {shown(dataset_id)}"
+    return Problem(
+        "/dataset_id", "unknown_dataset", detail, "POST /api/v1/datasets makes one, GET lists them."
+    )
+
+
+def _metadata_problems(metadata: object) -> list[Problem]:
+    size = len(orjson.dumps(metadata))
+    if size <= MAX_METADATA_BYTES:
+        return []
+    return [
+        Problem("/metadata", "too_large", f"metadata may have {MAX_METADATA_BYTES} bytes as JSON, got {size}")
+    ]

@@ -1,0 +1,48 @@
+"""What the endpoints share: the running parts of this process, whose request it is, and what is missing."""
+
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+
+from service.api.loaded_models import LoadedModels
+from service.broker import Broker
+from service.errors import ServiceError
+from service.settings import Settings
+from service.storage import Storage
+from service.tables.base import LOCAL_OWNER, Database
+
+_KEY = "gradhouse"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts that a request may need; app.py puts them together."""
+
+    settings: Settings
+    database: Database
+    broker: Broker
+    storage: Storage
+    models: LoadedModels
+
+
+def install(app: Flask, parts: Parts) -> None:
+    """Gives the endpoints of `app` their parts."""
+    app.extensions[_KEY] = parts
+
+
+def running() -> Parts:
+    """The parts of the application that answers this request."""
+    parts: Parts = current_app.extensions[_KEY]
+    return parts
+
+
+def owner() -> str:
+    """Whose request this is."""
+    return LOCAL_OWNER
+
+
+def missing(kind: str, reference: str) -> ServiceError:
+    """The error for an id in a path that names nothing, or something of another owner's."""
+    return ServiceError(
+        "not_found", f"there is no {kind} {reference}", hint=f"GET /api/v1/{kind}s lists what there is."
+    )

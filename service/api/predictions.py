@@ -1,0 +1,172 @@
+"""Predictions over HTTP: rows in, labels or values out. The fast path: one parse, one call, one print."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from flask import Response, request
+from marshmallow import fields
+
+from engine.errors import Problem
+from service.api.loaded_models import Loaded, is_fixed
+from service.api.models import load_model
+from service.api.parts import running
+from service.errors import invalid
+from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, require_media_type
+from service.web.conditional import with_etag
+from service.web.contract import Blueprint
+from service.web.schemas import Schema, escape, shown, unknown_name
+
+FOREVER = "private, max-age=31536000, immutable"
+FORMS = ("instances", "columns")
+
+_PREDICTION = {
+    "type": "object",
+    "properties": {
+        "label": {},
+        "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+        "scores": {"type": "array", "items": {"type": "number"}},
+        "value": {"type": "number", "description": "Regression: in the target's own unit."},
+    },
+}
+_REQUEST_BODY = {
+    "required": True,
+    "content": {
+        JSON_MEDIA_TYPE: {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "instances": {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]},
+                        "description": "One row each: an object by name, or an array in the model's order.",
+                    },
+                    "columns": {
+                        "type": "object",
+                        "additionalProperties": {"type": "array", "items": {}},
+                        "description": "The same rows by column.",
+                    },
+                },
+                "oneOf": [{"required": [form]} for form in FORMS],
+                "additionalProperties": False,
+            }
+        }
+    },
+}
+_ROW_QUERY = {
+    "in": "query",
+    "name": "row",
+    "style": "form",
+    "explode": True,
+    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+    "description": "The row: each of the model's inputs by name, such as ?x1=0.5&x2=-0.2",
+}
+
+
+class PredictionsSchema(Schema):
+    """What a model says of rows."""
+
+    model_id = fields.String(required=True)
+    version = fields.Integer(required=True)
+    predictions = fields.Raw(required=True, metadata={"type": "array", "items": _PREDICTION})
+
+
+blueprint = Blueprint("predictions", "What models say.")
+
+
+@blueprint.post("/models/<model>/predictions")
+@blueprint.documented(requestBody=_REQUEST_BODY)
+@blueprint.answer(200, PredictionsSchema())
+def create_predictions(model: str) -> Response:
+    """Predict for rows."""
+    require_media_type(JSON_MEDIA_TYPE)
+    loaded = load_model(model)
+    return _answer(loaded, read_instances(parse_json_fast(request.get_data(cache=False))))
+
+
+@blueprint.get("/models/<model>/predictions")
+@blueprint.documented(parameters=[_ROW_QUERY])
+@blueprint.answer(200, PredictionsSchema())
+def read_prediction(model: str) -> Response:
+    """Predict for one row in the query; the answer may be kept for ever where the version is fixed."""
+    loaded = load_model(model)
+    response = _answer(loaded, [loaded.trained.instance_from_text(_row_of_query())])
+    response.headers["Cache-Control"] = FOREVER if is_fixed(model, loaded.id) else "private, no-cache"
+    response.headers["Vary"] = "Authorization"
+    return with_etag(response)
+
+
+def _answer(loaded: Loaded, instances: Sequence[Any]) -> Response:
+    predictions = loaded.trained.predict(instances)
+    body = {"model_id": loaded.id, "version": loaded.version, "predictions": predictions}
+    return Response(orjson.dumps(body), mimetype=JSON_MEDIA_TYPE)
+
+
+def _row_of_query() -> dict[str, str]:
+    twice = [name for name, values in request.args.lists() if len(values) > 1]
+    if twice:
+        raise invalid(
+            [Problem(f"/{escape(name)}", "repeated", f"{name} stands twice in the query") for name in twice]
+        )
+    return request.args.to_dict()
+
+
+def read_instances(document: Any) -> Sequence[Any]:
+    """The rows of a prediction's body, not yet looked at one by one; raises ServiceError."""
+    if not isinstance(document, dict):
+        raise invalid([Problem("", "wrong_type", f"the body must be an object, got {shown(document)}")])
+    if len(document) != 1 or next(iter(document)) not in FORMS:
+        raise invalid(_wrong_members(document))
+    rows = document["instances"] if "instances" in document else _rows_of_columns(document["columns"])
+    if not isinstance(rows, list):
+        raise invalid(
+            [Problem("/instances", "wrong_type", f"instances must be an array of rows, got {shown(rows)}")]
+        )
+    most = running().settings.max_instances
+    if not 1 <= len(rows) <= most:
+        detail = f"a request may hold 1 to {most} rows, got {len(rows)}"
+        raise invalid([Problem(f"/{next(iter(document))}", "out_of_range", detail)])
+    return rows
+
+
+def _wrong_members(document: Mapping[str, Any]) -> list[Problem]:
+    faults = {name: unknown_name(name, FORMS) for name in document if name not in FORMS}
+    problems = [
+        Problem(f"/{escape(name)}", fault.code, f"{name} {fault}", fault.hint)
+        for name, fault in faults.items()
+    ]
+    if not any(form in document for form in FORMS):
+        hint = '{"instances": [{"x1": 0.5, "x2": -0.2}]} is one row.'
+        problems.append(
+            Problem("/instances", "missing_field", "instances is required: an array of rows", hint)
+        )
+    if all(form in document for form in FORMS):
+        problems.append(
+            Problem("/columns", "ambiguous_source", "the rows are instances or columns, got both")
+        )
+    return problems
+
+
+def _rows_of_columns(columns: Any) -> list[dict[str, Any]]:
+    if not isinstance(columns, dict) or not columns:
+        raise invalid(
+            [Problem("/columns", "wrong_type", f"columns must be an object of arrays, got {shown(columns)}")]
+        )
+    wrong = [name for name, cells in columns.items() if not isinstance(cells, list)]
+    if wrong:
+        raise invalid([_not_an_array(name, columns[name]) for name in wrong])
+    count = len(next(iter(columns.values())))
+    uneven = [name for name, cells in columns.items() if len(cells) != count]
+    if uneven:
+        raise invalid([_uneven(name, len(columns[name]), count) for name in uneven])
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _not_an_array(name: str, cells: Any) -> Problem:
+    return Problem(f"/columns/{escape(name)}", "wrong_type", f"{name} must be an array, got {shown(cells)}")
+
+
+def _uneven(name: str, length: int, count: int) -> Problem:
+    detail = f"{name} has {length} cells where the first column has {count}"
+    return Problem(f"/columns/{escape(name)}", "wrong_count", detail)

@@ -1,0 +1,87 @@
+"""Puts the API process together: the only place where its parts are made and joined."""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
+
+import orjson
+from flask import Flask, Response
+
+from engine.errors import EngineError
+from service.api import datasets, health, history, jobs, models, options, parts, predictions
+from service.api.loaded_models import LoadedModels
+from service.broker import Broker
+from service.dashboard.pages import make_pages
+from service.errors import KINDS, ServiceError, invalid
+from service.settings import Settings, load_settings
+from service.storage import Storage
+from service.tables.base import Conflict, Database, is_transient
+from service.web import bodies, problems, requests
+from service.web.conditional import with_etag
+from service.web.contract import Api
+
+OPENAPI_URL = "/openapi.json"
+RETRY_SECONDS = "2"
+BLUEPRINTS = (
+    datasets.blueprint,
+    jobs.blueprint,
+    history.blueprint,
+    models.blueprint,
+    predictions.blueprint,
+    options.blueprint,
+    health.blueprint,
+    health.probes,
+)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The API as a WSGI application; without `settings` those of the environment."""
+    settings = settings or load_settings()
+    app = Flask(__name__, static_folder=None)
+    bodies.install(app, max_body_bytes=settings.max_body_bytes)
+    requests.install(app, bind_host=settings.host)
+    problems.install(app, as_service_error)
+    parts.install(app, _make_parts(settings))
+    api = Api(app, version("gradhouse"))
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    app.register_blueprint(make_pages(KINDS, OPENAPI_URL))
+    app.add_url_rule(OPENAPI_URL, "openapi", _document_view(api))
+    return app
+
+
+def as_service_error(error: Exception) -> ServiceError | None:
+    """The answer to what the engine and the tables raise; None for an error that nobody expected."""
+    if isinstance(error, EngineError):
+        return invalid(error.problems)
+    if isinstance(error, Conflict):
+        return ServiceError(error.code, error.detail, hint=error.hint)
+    if is_transient(error):
+        return ServiceError(
+            "unavailable", "the database does not answer", headers={"Retry-After": RETRY_SECONDS}
+        )
+    return None
+
+
+def _make_parts(settings: Settings) -> parts.Parts:
+    database = Database(
+        settings.database, synchronous=settings.sqlite_synchronous, pool_size=settings.database_pool
+    )
+    return parts.Parts(
+        settings=settings,
+        database=database,
+        broker=Broker(settings),
+        storage=Storage(settings.datasets_dir),
+        models=LoadedModels(database),
+    )
+
+
+def _document_view(api: Api) -> Callable[[], Response]:
+    @cache
+    def printed() -> bytes:
+        return orjson.dumps(api.document())
+
+    def openapi() -> Response:
+        return with_etag(Response(printed(), mimetype="application/json"))
+
+    return openapi

@@ -1,0 +1,1 @@
+"""The pages for people. Knows nothing of the service but what app.py hands it."""

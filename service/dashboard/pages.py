@@ -1,0 +1,75 @@
+"""Home, the explanation of every error, and the browsable API: no third-party origin, no inline script."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import flask_swagger_ui
+from flask import Blueprint, Response, abort, render_template, request, send_from_directory
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+)
+# Swagger UI writes styles into the page and carries its icons as data.
+DOCS_SECURITY_POLICY = f"{CONTENT_SECURITY_POLICY}; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+DOCS_ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+
+_ASSETS_FOLDER = Path(flask_swagger_ui.__file__).parent / "dist"
+
+
+class Explained(Protocol):
+    """What a page says of one kind of error."""
+
+    @property
+    def status(self) -> int:
+        """Its HTTP status."""
+
+    @property
+    def title(self) -> str:
+        """Its name in words."""
+
+    @property
+    def meaning(self) -> str:
+        """What has happened."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do."""
+
+
+def make_pages(problems: Mapping[str, Explained], openapi_url: str) -> Blueprint:
+    """The pages; `problems` by code, `openapi_url` is the document that /docs shows."""
+    pages = Blueprint("dashboard", __name__, template_folder="templates", static_folder="static")
+    pages.after_request(_protect)
+
+    @pages.get("/")
+    def home() -> str:
+        return render_template("home.html", address=request.root_url.rstrip("/"))
+
+    @pages.get("/problems")
+    def list_problems() -> str:
+        return render_template("problems.html", problems=problems)
+
+    @pages.get("/problems/<code>")
+    def read_problem(code: str) -> str:
+        if code not in problems:
+            abort(404)
+        return render_template("problem.html", code=code, problem=problems[code])
+
+    @pages.get("/docs")
+    def docs() -> Response:
+        page = Response(render_template("docs.html", openapi_url=openapi_url))
+        page.headers["Content-Security-Policy"] = DOCS_SECURITY_POLICY
+        return page
+
+    @pages.get("/docs/<any(" + ",".join(f"'{name}'" for name in DOCS_ASSETS) + "):name>")
+    def docs_asset(name: str) -> Response:
+        return send_from_directory(_ASSETS_FOLDER, name, max_age=3600)
+
+    return pages
+
+
+def _protect(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    return response
