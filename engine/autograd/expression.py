@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.autograd.primitives import PRIMITIVES
@@ -53,7 +53,7 @@ class Expression:
 
     text: str
     variables: tuple[str, ...]
-    _tree: ast.expr
+    _tree: ast.expr = field(compare=False, repr=False)
 
     def __call__(self, *values: Value) -> Value:
         """The expression with its variables bound in order."""

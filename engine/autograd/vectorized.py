@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -149,8 +149,8 @@ def _reaching(function: Vectorized, wanted: set[int]) -> set[int]:
     return wanted
 
 
-@cache
+@lru_cache(maxsize=256)
 def vectorized(function: Callable[..., Value], arity: int) -> Vectorized:
-    """The vectorized form of a module-level function, traced once a process."""
+    """The vectorized form of a function that lives on: traced once, and kept while it is in use."""
     return Vectorized(function, arity)
 

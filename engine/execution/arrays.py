@@ -1,0 +1,206 @@
+"""The NumPy executor: the same scalar functions over whole batches. Fast enough, and a third opinion."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from engine.autograd.vectorized import Evaluation, Vectorized, vectorized
+from engine.execution.plan import (
+    Array,
+    LayerPlan,
+    Plan,
+    Progress,
+    Rows,
+    State,
+    unflatten,
+    watched_value,
+)
+from engine.execution.tally import Tally
+from engine.nn.activations import ACTIVATIONS
+from engine.nn.losses import Loss
+from engine.nn.optimizers import OPTIMIZERS, Step
+
+PREDICTION_ROWS = 8_192
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@lru_cache(maxsize=64)
+def _vectorized_loss(loss: Loss, outputs: int) -> Vectorized:
+    """The loss over columns: one score and one target, or all of a row's scores and then its targets."""
+    if not loss.rowwise:
+        return vectorized(loss.function, 2)
+    return Vectorized(lambda *v: loss.function(v[:outputs], v[outputs:]), 2 * outputs)
+
+
+def forward(layers: tuple[LayerPlan, ...], parameters: Array, x: Array) -> Array:
+    """(rows, inputs) → (rows, outputs): the scores, computed in chunks so that memory stays bounded."""
+    views = unflatten(layers, parameters)
+
+    def chunk(rows: Array) -> Array:
+        for layer, (weights, biases) in zip(layers, views, strict=True):
+            rows = vectorized(ACTIVATIONS.get(layer.activation), 1)(rows @ weights.T + biases).value
+        return rows
+
+    with _threads().limit(limits=1):
+        chunks = [chunk(x[start : start + PREDICTION_ROWS]) for start in range(0, max(len(x), 1), PREDICTION_ROWS)]
+    return np.concatenate(chunks)
+
+
+class BatchLoss:
+    """A loss over (rows, outputs) scores and targets: its mean, and the slope of the mean by each score."""
+
+    def __init__(self, loss: Loss, scores: Array, targets: Array, weights: Array | None) -> None:
+        self._loss, self._shape = loss, scores.shape
+        function = _vectorized_loss(loss, scores.shape[1])
+        if loss.rowwise:
+            self._evaluation = function(*scores.T, *targets.T)
+        else:
+            self._evaluation = function(scores, targets)
+        divisor = scores.size if loss.mean == "elements" else len(scores)
+        self._weights: Any = (1.0 if weights is None else weights) / divisor
+
+    @property
+    def rows(self) -> Array:
+        """(rows,): each row's loss, unweighted, summed over its outputs."""
+        value = np.broadcast_to(self._evaluation.value, self._shape[:1] if self._loss.rowwise else self._shape)
+        return value if value.ndim == 1 else value.sum(axis=1)
+
+    @property
+    def mean(self) -> float:
+        """The batch's loss."""
+        return float((self.rows * self._weights).sum())
+
+    def slopes(self) -> Array:
+        """(rows, outputs): ∂mean/∂score."""
+        outputs = self._shape[1]
+        if self._loss.rowwise:
+            return np.column_stack(self._evaluation.gradients(self._weights, range(outputs)))
+        weights = self._weights if np.isscalar(self._weights) else self._weights[:, None]
+        return np.broadcast_to(self._evaluation.gradients(weights, [0])[0], self._shape)
+
+
+class ArrayExecutor:
+    """Trains with NumPy, one thread."""
+
+    name = "arrays"
+    numerics = "arrays-1"
+
+    def __init__(self, plan: Plan, state: State) -> None:
+        self._plan, self._dtype = plan, np.dtype(plan.precision)
+        self._train, self._validation = self._cast(plan.train), self._cast(plan.validation)
+        self._state = replace(
+            state,
+            parameters=state.parameters.astype(self._dtype),
+            moments=tuple(moment.astype(self._dtype) for moment in state.moments),
+        )
+        self._gradient = np.zeros(plan.parameter_count, self._dtype)
+        self._gradient_views = unflatten(plan.layers, self._gradient)
+
+    def _cast(self, rows: Any) -> Any:
+        if rows is None:
+            return None
+        weights = None if rows.weights is None else rows.weights.astype(self._dtype)
+        return replace(
+            rows, x=rows.x.astype(self._dtype), targets=rows.targets.astype(self._dtype), weights=weights
+        )
+
+    @property
+    def state(self) -> State:
+        """Where the training stands."""
+        return self._state
+
+    def run(self, epochs: int) -> Progress:
+        """Trains up to `epochs` epochs more."""
+        rows: list[list[float]] = []
+        with np.errstate(all="ignore"), _threads().limit(limits=1):
+            while len(rows) < epochs and not self._state.is_over(self._plan):
+                row = self._epoch()
+                if not all(math.isfinite(row[name]) for name in row if name.endswith("_loss")):
+                    return Progress(_matrix(rows, self._plan), self._state.epoch)
+                self._state = self._state.observe(self._plan, watched_value(self._plan, row))
+                rows.append([row[name] for name in self._plan.columns])
+        return Progress(_matrix(rows, self._plan))
+
+    def _epoch(self) -> dict[str, float]:
+        """One epoch; the history's row for it."""
+        plan, epoch = self._plan, self._state.epoch
+        tally, norms, rate = Tally(plan, plan.train), 0.0, plan.learning_rate(epoch)
+        for k, batch in enumerate(plan.batches(epoch)):
+            step = epoch * plan.steps_per_epoch + k
+            scores, loss = self._gradients(batch, step)
+            tally.add(batch, scores, loss)
+            norms += self._update(step, rate)
+        self._state = replace(self._state, epoch=epoch + 1)
+        measured = tally.columns() + self._validation_columns()
+        return dict(zip(plan.columns, [*measured, rate, norms / plan.steps_per_epoch], strict=True))
+
+    def _gradients(self, batch: Any, step: int) -> tuple[Array, float]:
+        """Fills the gradient of one step's loss; returns the scores and the loss before the update."""
+        rows, layers = self._train, self._plan.layers
+        views = unflatten(layers, self._state.parameters)
+        inputs, evaluations, masks = [rows.x[batch]], [], []
+        for i, (layer, (weights, biases)) in enumerate(zip(layers, views, strict=True)):
+            evaluation = vectorized(ACTIVATIONS.get(layer.activation), 1)(inputs[-1] @ weights.T + biases)
+            mask = self._plan.dropout_mask(step, i, len(batch))
+            evaluations.append(evaluation)
+            masks.append(mask)
+            inputs.append(evaluation.value if mask is None else (evaluation.value * mask).astype(self._dtype))
+        scores = inputs.pop()
+        loss = BatchLoss(
+            self._plan.loss, scores, rows.targets[batch], None if rows.weights is None else rows.weights[batch]
+        )
+        self._backward(loss.slopes(), inputs, evaluations, masks)
+        return scores, loss.mean
+
+    def _backward(
+        self, slopes: Array, inputs: list[Array], evaluations: list[Evaluation], masks: list[Array | None]
+    ) -> None:
+        views = unflatten(self._plan.layers, self._state.parameters)
+        for i in range(len(inputs) - 1, -1, -1):
+            mask, (weights, _) = masks[i], views[i]
+            slopes = evaluations[i].gradients(slopes if mask is None else slopes * mask)[0]
+            weight_gradient, bias_gradient = self._gradient_views[i]
+            np.matmul(slopes.T, inputs[i], out=weight_gradient, casting="same_kind")
+            bias_gradient[:] = slopes.sum(axis=0)
+            if i:
+                slopes = slopes @ weights
+
+    def _update(self, step: int, rate: float) -> float:
+        """Moves the parameters; returns the gradient's norm before clipping."""
+        choice, gradient = self._plan.optimizer, self._gradient
+        norm = math.sqrt(float(gradient @ gradient))
+        if choice["clip_norm"] is not None and norm > choice["clip_norm"]:
+            gradient = gradient * (choice["clip_norm"] / norm)
+        optimizer = OPTIMIZERS.get(choice.name)
+        corrections = optimizer.corrections(choice.knobs, step + 1)
+        parameters, moments = optimizer.update(
+            self._state.parameters, gradient, self._state.moments, Step(rate, choice.knobs, corrections)
+        )
+        self._state = replace(self._state, parameters=parameters, moments=moments)
+        return norm
+
+    def _validation_columns(self) -> list[float]:
+        """Loss and metrics of the validation rows, after the epoch's updates."""
+        rows: Rows | None = self._validation
+        if rows is None or self._plan.validation is None:
+            return []
+        scores = forward(self._plan.layers, self._state.parameters, rows.x)
+        tally = Tally(self._plan, self._plan.validation)
+        tally.add(slice(None), scores, BatchLoss(self._plan.loss, scores, rows.targets, rows.weights).mean)
+        return tally.columns()
+
+
+def _matrix(rows: list[list[float]], plan: Plan) -> Array:
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(plan.columns))
+
+

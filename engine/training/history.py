@@ -1,0 +1,76 @@
+"""A training's history in blocks of columns: an epoch of 7 µs must not cost an object of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from engine.errors import BadModel
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryBlock:
+    """Consecutive epochs from `first_epoch` (counted from 1): each column holds one number an epoch."""
+
+    first_epoch: int
+    columns: dict[str, Array]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def last_epoch(self) -> int:
+        """The last epoch in the block."""
+        return self.first_epoch + len(self) - 1
+
+    def rows(self, start: int = 0, stop: int | None = None) -> Iterator[dict[str, Any]]:
+        """One object an epoch, as JSON has it: what is not finite becomes None."""
+        epochs = range(self.first_epoch, self.first_epoch + len(self))[start:stop]
+        columns = [[_finite(x) for x in column[start:stop].tolist()] for column in self.columns.values()]
+        for epoch, *values in zip(epochs, *columns, strict=True):
+            yield {"epoch": epoch, **dict(zip(self.columns, values, strict=True))}
+
+    def to_bytes(self) -> bytes:
+        """Packed, for the database."""
+        return save(dict(self.columns), metadata={"first_epoch": str(self.first_epoch), "order": ",".join(self.columns)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> HistoryBlock:
+        """The block that `to_bytes` packed; raises BadModel for other bytes."""
+        try:
+            columns, metadata = load(data), safetensors_metadata(data)
+            return cls(int(metadata["first_epoch"]), {name: columns[name] for name in metadata["order"].split(",")})
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise BadModel.because(f"a block of history is corrupt: {error}", code="corrupt") from None
+
+    @classmethod
+    def concatenate(cls, blocks: Iterable[HistoryBlock]) -> HistoryBlock:
+        """Blocks that follow each other, as one."""
+        parts = list(blocks)
+        names = parts[0].columns
+        return cls(parts[0].first_epoch, {n: np.concatenate([part.columns[n] for part in parts]) for n in names})
+
+
+def _finite(x: float) -> float | None:
+    return x if math.isfinite(x) else None
+
+
+def safetensors_metadata(data: bytes) -> dict[str, str]:
+    """The text members of a safetensors file, which the library reads only from a path.
+
+    The header is JSON, its length in the first 8 bytes, little-endian (the format's own definition).
+    """
+    length = int.from_bytes(data[:8], "little")
+    header = orjson.loads(data[8 : 8 + length])
+    metadata: dict[str, str] = header.get("__metadata__", {})
+    return metadata

@@ -1,0 +1,138 @@
+"""From a spec and a table to a plan in numbers: rows chosen, columns encoded, targets made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.autograd.expression import parse_loss
+from engine.data.preprocessing import Encoding, fit_encoding
+from engine.data.splits import train_validation_rows
+from engine.data.table import Table
+from engine.errors import BadData
+from engine.execution.plan import Array, LayerPlan, Plan, Rows
+from engine.nn.initializers import initial_layers
+from engine.nn.losses import LOSSES, Loss
+from engine.spec.resolve import class_text
+from engine.spec.sections import LossChoice, TrainingSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A plan, the encoding behind it, and the parameters it starts from."""
+
+    plan: Plan
+    encoding: Encoding
+
+    @property
+    def initial_parameters(self) -> Array:
+        """The flat vector of first parameters, drawn by the spec's scheme and seed."""
+        return self._initial.copy()
+
+    _initial: Array
+
+
+def prepare(spec: TrainingSpec, table: Table) -> Preparation:
+    """Everything a training needs, fitted on the training rows; raises BadData where rows run out."""
+    if spec.preprocessing.missing == "drop":
+        table = _without_missing(table, spec.features)
+    train, validation = _split(spec, table)
+    regression = spec.task == "regression"
+    options = asdict(spec.preprocessing)
+    encoding = fit_encoding(table, train, spec.features, spec.target, options, regression=regression)
+    loss, layers = loss_of(spec.loss), layer_plans(spec, encoding)
+    plan = Plan(
+        layers=layers,
+        task=spec.task,
+        loss=loss,
+        optimizer=spec.optimizer,
+        schedule=spec.schedule,
+        epochs=spec.training.epochs,
+        batch_size=spec.training.batch_size,
+        seed=spec.training.seed,
+        precision=spec.training.precision,
+        early_stopping=spec.training.early_stopping,
+        train=_rows(spec, encoding, table.take(train), loss, layers[-1].units, weighted=True),
+        validation=_rows(spec, encoding, table.take(validation), loss, layers[-1].units) if len(validation) else None,
+    )
+    return Preparation(plan, encoding, _initial_parameters(spec, layers))
+
+
+def loss_of(choice: LossChoice) -> Loss:
+    """The registered loss, or one made of the user's expression."""
+    if choice.expression is not None:
+        tasks = ("binary", "multiclass", "regression")
+        return Loss("expression", parse_loss(choice.expression), "value", tasks=tasks)
+    return LOSSES.get(str(choice.name))
+
+
+def layer_plans(spec: TrainingSpec, encoding: Encoding) -> tuple[LayerPlan, ...]:
+    """The network's layers for what the columns were encoded as."""
+    outputs = len(encoding.target.classes or ()) if spec.task == "multiclass" else 1
+    hidden = spec.model.hidden_layers
+    sizes = (encoding.width, *(layer.units for layer in hidden), outputs)
+    activations = (*((layer.activation, layer.dropout) for layer in hidden), (spec.model.output_activation, 0.0))
+    return tuple(
+        LayerPlan(inputs, units, activation, dropout)
+        for (inputs, units), (activation, dropout) in zip(pairwise(sizes), activations, strict=True)
+    )
+
+
+def _initial_parameters(spec: TrainingSpec, layers: tuple[LayerPlan, ...]) -> Array:
+    sizes = (layers[0].inputs, *(layer.units for layer in layers))
+    drawn = initial_layers(spec.model.init.name, spec.model.init.knobs, sizes, spec.training.seed)
+    return np.concatenate([part for w, b in drawn for part in (np.ravel(w), np.array(b))]).astype(np.float64)
+
+
+def _without_missing(table: Table, features: tuple[str, ...]) -> Table:
+    missing = np.any([table.column(name).is_missing for name in features], axis=0)
+    if missing.all():
+        raise BadData.because(
+            "every row has an empty feature, and missing is drop", code="missing_values", hint="choose mean or median"
+        )
+    return table.take(np.flatnonzero(~missing))
+
+
+def _split(spec: TrainingSpec, table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    classes = None
+    if spec.split.stratify and spec.task != "regression":
+        classes = table.column(spec.target).values.astype(np.float64)
+    return train_validation_rows(table.row_count, spec.split.validation, spec.training.seed, classes)
+
+
+def _rows(
+    spec: TrainingSpec, encoding: Encoding, table: Table, loss: Loss, outputs: int, *, weighted: bool = False
+) -> Rows:
+    labels = encoding.encode_target(table)
+    weights = _class_weights(spec, encoding, labels) if weighted else None
+    return Rows(
+        encoding.encode(table), _targets(spec.task, loss, labels, outputs), labels, weights, encoding.target.scale
+    )
+
+
+def _targets(task: str, loss: Loss, labels: Array, outputs: int) -> Array:
+    """(rows, outputs): what the loss compares scores with."""
+    if task == "regression":
+        return labels[:, None].copy()
+    indicator = labels[:, None] if task == "binary" else (labels[:, None] == np.arange(outputs)).astype(np.float64)
+    margin = loss.targets == "margin" or (loss.targets == "value" and task == "binary")
+    return 2.0 * indicator - 1.0 if margin else indicator.copy()
+
+
+def _class_weights(spec: TrainingSpec, encoding: Encoding, labels: Array) -> Array | None:
+    """(rows,) weights of mean 1: each class by its rarity, or by the user's map (1 where it is silent)."""
+    if spec.class_weight is None or encoding.target.classes is None:
+        return None
+    positions = labels.astype(np.int64)
+    if spec.class_weight == "balanced":
+        by_class = 1.0 / np.maximum(np.bincount(positions, minlength=len(encoding.target.classes)), 1)
+    else:
+        by_class = np.array([spec.class_weight.get(class_text(c), 1.0) for c in encoding.target.classes])
+    weights = by_class[positions]
+    if not weights.any():
+        raise BadData.because("class_weight gives every training row the weight 0", code="out_of_range")
+    normalised: Array = weights / weights.mean()
+    return normalised
