@@ -1,0 +1,122 @@
+"""The ground under the tables: transactions, times, ids, pages."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from service.tables import datasets
+from service.tables.base import Database, Instant, database_now, is_transient, new_id
+from service.tables.datasets import Dataset
+
+
+def _add(database: Database, name: str = "moons") -> Dataset:
+    with database.session() as db:
+        return datasets.add(db, owner="local", name=name, profile={"row_count": 1}, sha256="0" * 64, size=1)
+
+
+def test_a_session_that_raises_leaves_nothing(database: Database) -> None:
+    def add_and_break() -> None:
+        with database.session() as db:
+            datasets.add(db, owner="local", name="x", profile={"row_count": 1}, sha256="0" * 64, size=1)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        add_and_break()
+    with database.reading() as db:
+        assert datasets.page(db, "local", limit=10).items == []
+
+
+def test_what_was_read_can_be_used_after_its_session(database: Database) -> None:
+    dataset = _add(database)
+    assert dataset.created_at.tzinfo is UTC
+    assert abs((datetime.now(UTC) - dataset.created_at).total_seconds()) < 5
+
+
+def test_a_moment_comes_back_to_the_microsecond(database: Database) -> None:
+    moment = datetime(2026, 11, 23, 5, 4, 3, 210_987, tzinfo=UTC)
+    dataset = _add(database)
+    with database.session() as db:
+        db.get_one(Dataset, dataset.id).created_at = moment
+    with database.reading() as db:
+        assert db.get_one(Dataset, dataset.id).created_at == moment
+
+
+def test_the_databases_clock_is_this_moment_and_takes_seconds(database: Database) -> None:
+    with database.reading() as db:
+        now = db.scalar(select(database_now()))
+        later = db.scalar(select((database_now() + 60.0).cast(Instant)))
+    assert now is not None
+    assert later is not None
+    assert abs((datetime.now(UTC) - now).total_seconds()) < 2
+    assert 59 < (later - now).total_seconds() < 62
+
+
+def test_writers_that_read_first_wait_for_each_other(database: Database) -> None:
+    dataset = _add(database)
+
+    def count_up() -> None:
+        for _ in range(20):
+            with database.session() as db:
+                found = db.scalar(select(Dataset).where(Dataset.id == dataset.id).with_for_update())
+                assert found is not None
+                found.row_count += 1
+
+    threads = [threading.Thread(target=count_up) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.reading() as db:
+        assert db.get_one(Dataset, dataset.id).row_count == 81
+
+
+def test_an_error_that_passes_is_told_from_one_that_stays(database: Database) -> None:
+    _add(database)
+    with pytest.raises(IntegrityError) as stays, database.session() as db:
+        db.add(Dataset(id="ds_1", owner="local"))
+    assert not is_transient(stays.value)
+    assert is_transient(OperationalError("select 1", {}, Exception("database is locked")))
+    assert not is_transient(RuntimeError())
+
+
+def test_work_is_repeated_until_the_database_is_back(database: Database) -> None:
+    calls = []
+
+    def work(_db: object) -> str:
+        calls.append(1)
+        if len(calls) < 3:
+            raise OperationalError("select 1", {}, Exception("away"))
+        return "done"
+
+    assert database.persist(work) == "done"
+    assert len(calls) == 3
+
+
+def test_work_is_given_up_when_its_budget_is_spent(database: Database) -> None:
+    def work(_db: object) -> str:
+        raise OperationalError("select 1", {}, Exception("away"))
+
+    with pytest.raises(DBAPIError):
+        database.persist(work, budget_seconds=0)
+
+
+def test_ids_rise_and_never_repeat() -> None:
+    ids = [new_id("job") for _ in range(1000)]
+    assert ids == sorted(set(ids))
+    assert all(len(each) == 30 and each.startswith("job_") for each in ids)
+
+
+def test_pages_hold_everything_once_newest_first(database: Database) -> None:
+    made = [_add(database, f"d{number}").id for number in range(5)]
+    seen, after = [], None
+    while True:
+        with database.reading() as db:
+            page = datasets.page(db, "local", limit=2, after=after)
+        seen += [each.id for each in page.items]
+        after = page.next
+        if after is None:
+            break
+    assert seen == made[::-1]

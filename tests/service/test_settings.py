@@ -1,0 +1,52 @@
+"""The settings: read once, refused in words."""
+
+from pathlib import Path
+
+import pytest
+
+from service.settings import BadSettings, Settings, describe_settings, load_settings
+
+
+def test_the_defaults_are_a_service_on_this_machine_alone() -> None:
+    settings = Settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8137)
+    assert settings.database == f"sqlite:///{Path.cwd() / 'gradhouse-data' / 'gradhouse.db'}"
+
+
+def test_a_variable_changes_a_setting_and_an_option_goes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADHOUSE_PORT", "9000")
+    monkeypatch.setenv("GRADHOUSE_DATA_DIR", "/srv/gradhouse")
+    assert load_settings().port == 9000
+    assert load_settings(port=9001, data_dir=None).port == 9001
+    assert load_settings(data_dir=None).data_dir == Path("/srv/gradhouse")
+
+
+def test_every_wrong_variable_is_named_with_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADHOUSE_PORT", "70000")
+    monkeypatch.setenv("GRADHOUSE_MAX_TRIES", "0")
+    monkeypatch.setenv("GRADHOUSE_LOG_FORMAT", "xml")
+    monkeypatch.setenv("GRADHOUSE_LEASE_SECONDS", "soon")
+    with pytest.raises(BadSettings) as refusal:
+        load_settings()
+    text = str(refusal.value)
+    assert "GRADHOUSE_PORT must be between 1 and 65535, got 70000" in text
+    assert "GRADHOUSE_MAX_TRIES must be at least 1, got 0" in text
+    assert "GRADHOUSE_LOG_FORMAT must be one of console, json, got xml" in text
+    assert "GRADHOUSE_LEASE_SECONDS" in text
+
+
+def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(port=9000, data_dir=Path("/srv"), lease_seconds=2.5)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings
+
+
+def test_every_setting_has_a_help_text() -> None:
+    assert all(row["help"] and row["variable"].startswith("GRADHOUSE_") for row in describe_settings())
+
+
+def test_the_engine_takes_the_limits() -> None:
+    settings = Settings(max_units=7, max_rows=5)
+    assert settings.engine_limits().max_units == 7
+    assert settings.data_bounds().max_rows == 5

@@ -1,0 +1,49 @@
+"""The storage: bytes by digest, whole or not at all."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from service.storage import DamagedBytes, MissingBytes, Storage
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(tmp_path / "datasets")
+
+
+def test_what_was_put_is_read_again_by_its_digest(storage: Storage) -> None:
+    digest = storage.put(b"x1,x2\n1,2\n")
+    assert digest == sha256(b"x1,x2\n1,2\n").hexdigest()
+    assert storage.read(digest) == b"x1,x2\n1,2\n"
+
+
+def test_the_same_bytes_are_stored_once(storage: Storage, tmp_path: Path) -> None:
+    assert storage.put(b"same") == storage.put(b"same")
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+def test_missing_bytes_are_named(storage: Storage) -> None:
+    with pytest.raises(MissingBytes, match="0000"):
+        storage.read("0" * 64)
+
+
+def test_bytes_that_the_disk_has_changed_are_refused(storage: Storage, tmp_path: Path) -> None:
+    digest = storage.put(b"true")
+    next(tmp_path.rglob(digest)).write_bytes(b"false")
+    with pytest.raises(DamagedBytes, match=digest):
+        storage.read(digest)
+
+
+def test_deleting_twice_is_no_fault(storage: Storage) -> None:
+    digest = storage.put(b"gone")
+    storage.delete(digest)
+    storage.delete(digest)
+    with pytest.raises(MissingBytes):
+        storage.read(digest)
+
+
+def test_nobody_else_can_read_the_folder(storage: Storage, tmp_path: Path) -> None:
+    storage.put(b"private")
+    assert (tmp_path / "datasets").stat().st_mode & 0o077 == 0

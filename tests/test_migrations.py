@@ -1,0 +1,54 @@
+"""The migrations: up and down on both databases, and the same schema as the code's."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from service.tables import schema
+from service.tables.base import Database
+from tests.servers import PostgresServer
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """A database without tables."""
+    if request.param == "sqlite":
+        return Database(f"sqlite:///{tmp_path}/empty.db")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    server.execute("DROP DATABASE IF EXISTS empty WITH (FORCE)")
+    server.execute("CREATE DATABASE empty TEMPLATE template0")
+    return Database(server.url("empty"))
+
+
+def _tables(database: Database) -> set[str]:
+    return set(inspect(database.engine).get_table_names()) - {"alembic_version"}
+
+
+def test_the_way_up_and_down_and_up_again_ends_at_the_codes_schema(empty: Database) -> None:
+    schema.upgrade(empty)
+    assert _tables(empty) == set(schema.METADATA.tables)
+    schema.downgrade(empty, "base")
+    assert _tables(empty) == set()
+    schema.upgrade(empty)
+    with empty.engine.begin() as connection:
+        command.check(schema.alembic_config(connection))
+    empty.close()
+
+
+def test_an_upgrade_of_a_current_database_changes_nothing(database: Database) -> None:
+    schema.upgrade(database)
+    schema.require_current(database)
+
+
+def test_a_database_of_another_version_is_refused_with_the_remedy(empty: Database) -> None:
+    with pytest.raises(schema.OutdatedSchema, match=r"has no tables yet.*`gradhouse db upgrade`"):
+        schema.require_current(empty)
+    empty.close()
+
+
+def test_the_code_knows_the_newest_revision() -> None:
+    scripts = ScriptDirectory(str(schema.migrations_folder()))
+    assert scripts.get_heads() == [schema.HEAD]
