@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from engine.training.trainer import HistoryBlock
 from flask import Response, request
 from marshmallow import fields
 
+from engine.training.history import HistoryBlock
 from service.api.jobs import find_job
 from service.api.parts import running
 from service.tables import history
@@ -19,6 +19,8 @@ from service.web.schemas import QueryInt, Schema
 
 CSV_MEDIA_TYPE = "text/csv"
 MAX_POINTS = 10_000
+
+Row = dict[str, Any]
 
 _ROW = {
     "type": "object",
@@ -34,7 +36,6 @@ class HistoryQuery(RowQuery):
     points = QueryInt(
         minimum=2,
         maximum=MAX_POINTS,
-        load_default=None,
         metadata={"description": "Thin to about so many rows: the first, the last and the extremes stay."},
     )
 
@@ -56,38 +57,49 @@ blueprint = Blueprint("history", "What a training has written, epoch by epoch.")
 @blueprint.answer(200, HistoryPage())
 def read_job_history(query: Mapping[str, Any], job_id: str) -> Response:
     """List a job's epochs."""
-    after, limit, points = query["after"], query["limit"], query["points"]
-    rows, more = _read(job_id, after, None if points else limit)
-    if points is not None:
-        rows = thin(rows, points)
+    after, limit, points = query["after"], query["limit"], query.get("points")
+    blocks, last = _read(job_id, after, None if points else limit)
+    rows = thin(blocks, after, points) if points else _rows(blocks, after, limit)
     if request.accept_mimetypes.best_match(["application/json", CSV_MEDIA_TYPE]) == CSV_MEDIA_TYPE:
         return Response(to_csv(rows), mimetype=CSV_MEDIA_TYPE)
-    return page_response(rows, int(rows[-1]["epoch"]) if more else None)
+    more = bool(rows) and rows[-1]["epoch"] < last
+    return page_response(rows, rows[-1]["epoch"] if more else None)
 
 
-def _read(job_id: str, after: int, limit: int | None) -> tuple[list[dict[str, Any]], bool]:
+def _read(job_id: str, after: int, limit: int | None) -> tuple[list[HistoryBlock], int]:
+    """The blocks that hold the epochs asked for, and the newest epoch of all."""
     with running().database.reading() as db:
         find_job(db, job_id)
         packed = history.read(db, job_id, after=after, limit=limit)
         last = history.last_epoch(db, job_id)
-    blocks = (HistoryBlock.from_bytes(block.data) for block in packed)
-    rows = [row for block in blocks for row in block.rows() if row["epoch"] > after][:limit]
-    return rows, bool(rows) and rows[-1]["epoch"] < last
+    return [HistoryBlock.from_bytes(block.data) for block in packed], last
 
 
-def thin(rows: Sequence[dict[str, Any]], points: int) -> list[dict[str, Any]]:
-    """About `points` of the rows: first, last, and of each stretch between the least and the greatest loss."""
-    if len(rows) <= points:
-        return list(rows)
-    loss = np.array([np.nan if row["train_loss"] is None else row["train_loss"] for row in rows], dtype=float)
-    kept = {0, len(rows) - 1}
-    for stretch in np.array_split(np.arange(1, len(rows) - 1), max(1, (points - 2) // 2)):
-        if len(stretch) and not np.isnan(loss[stretch]).all():
+def _rows(blocks: Sequence[HistoryBlock], after: int, limit: int) -> list[Row]:
+    """The `limit` rows after the epoch `after`; the outer blocks hold more."""
+    spans = (
+        (block, max(0, after + 1 - block.first_epoch), after + limit + 1 - block.first_epoch)
+        for block in blocks
+    )
+    return [row for block, start, stop in spans for row in block.rows(start, stop)]
+
+
+def thin(blocks: Sequence[HistoryBlock], after: int, points: int) -> list[Row]:
+    """About `points` rows: first, last, and of each stretch between the least and the greatest loss."""
+    if not blocks:
+        return []
+    whole = HistoryBlock.concatenate(blocks)
+    first = max(0, after + 1 - whole.first_epoch)
+    if len(whole) - first <= points:
+        return list(whole.rows(first))
+    loss, kept = whole.columns["train_loss"], {first, len(whole) - 1}
+    for stretch in np.array_split(np.arange(first + 1, len(whole) - 1), max(1, (points - 2) // 2)):
+        if not np.isnan(loss[stretch]).all():
             kept |= {int(stretch[np.nanargmin(loss[stretch])]), int(stretch[np.nanargmax(loss[stretch])])}
-    return [rows[index] for index in sorted(kept)]
+    return [next(whole.rows(index, index + 1)) for index in sorted(kept)]
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def to_csv(rows: Sequence[Row]) -> str:
     """The rows as CSV with a header; null is an empty cell."""
     text = io.StringIO()
     if rows:

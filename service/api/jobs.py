@@ -21,6 +21,16 @@ from service.web.paging import PageQuery, page_response, page_schema
 from service.web.schemas import Moment, Schema, Text, moment
 
 POLL_SECONDS = "1"
+_PROGRESS = {
+    "type": "object",
+    "required": ["fraction", "epoch", "epochs", "eta_seconds"],
+    "properties": {
+        "fraction": {"type": "number", "minimum": 0, "maximum": 1},
+        "epoch": {"type": "integer"},
+        "epochs": {"type": "integer"},
+        "eta_seconds": {"type": ["number", "null"]},
+    },
+}
 STATUSES = (*(status.value for status in Status), "canceling")
 
 
@@ -56,18 +66,9 @@ def links(job: Job) -> dict[str, str]:
 class JobQuery(PageQuery):
     """Which jobs to list."""
 
-    status = Text(choices=STATUSES, load_default=None)
+    status = Text(choices=STATUSES)
     dataset_id = Text(load_default=None)
     name = Text(load_default=None)
-
-
-class ProgressSchema(Schema):
-    """How far a job is."""
-
-    fraction = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
-    epoch = fields.Integer(required=True)
-    epochs = fields.Integer(required=True)
-    eta_seconds = fields.Float(required=True, allow_none=True)
 
 
 class TransitionSchema(Schema):
@@ -85,7 +86,7 @@ class JobSchema(Schema):
     name = fields.String(required=True, allow_none=True)
     status = fields.String(required=True, attribute="shown_status", metadata={"enum": list(STATUSES)})
     done = fields.Boolean(required=True)
-    progress = fields.Function(progress, required=True)
+    progress = fields.Function(progress, required=True, metadata=_PROGRESS)
     latest = fields.Raw(required=True, metadata={"type": ["object", "null"]})
     attempt = fields.Integer(required=True)
     dataset_id = fields.String(required=True)
@@ -105,7 +106,6 @@ class JobSchema(Schema):
 class JobDetailSchema(JobSchema):
     """A job."""
 
-    progress = fields.Nested(ProgressSchema, required=True)
     queue_position = fields.Integer(
         required=True, allow_none=True, metadata={"description": "1 is the next."}
     )

@@ -6,7 +6,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from engine.training.model import TrainedModel
-
 from service.tables import models
 from service.tables.base import Database
 

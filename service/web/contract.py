@@ -1,7 +1,7 @@
 """Blueprints whose decorators are the contract: flask-smorest with our bodies, our problems and types."""
 
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import flask_smorest
 import marshmallow
@@ -17,7 +17,13 @@ from service.web.schemas import Schema, problems_of
 JSON_ONLY = (JSON_MEDIA_TYPE,)
 
 View = TypeVar("View", bound=Callable[..., Any])
-Decorator = Callable[[View], View]
+
+
+class Decorator(Protocol):
+    """Wraps an endpoint; callers see it unchanged, the router sees what the wrapper does."""
+
+    def __call__(self, view: View, /) -> View:
+        """The wrapped endpoint."""
 
 
 class _Parser(FlaskParser):
@@ -42,23 +48,23 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         super().__init__(name, __name__, url_prefix=prefix, description=description)
         self._prepare_doc_cbks.append(openapi.describe_operation)
 
-    def get(self, rule: str, *, produces: tuple[str, ...] = JSON_ONLY) -> Decorator[View]:
+    def get(self, rule: str, *, produces: tuple[str, ...] = JSON_ONLY) -> Decorator:
         """An endpoint that reads, and the media types it can answer with."""
         return self._endpoint("GET", rule, produces)
 
-    def post(self, rule: str) -> Decorator[View]:
+    def post(self, rule: str) -> Decorator:
         """An endpoint that creates or acts."""
         return self._endpoint("POST", rule, JSON_ONLY)
 
-    def patch(self, rule: str) -> Decorator[View]:
+    def patch(self, rule: str) -> Decorator:
         """An endpoint that changes a part."""
         return self._endpoint("PATCH", rule, JSON_ONLY)
 
-    def delete(self, rule: str) -> Decorator[View]:
+    def delete(self, rule: str) -> Decorator:
         """An endpoint that removes, and answers with nothing."""
         return self._endpoint("DELETE", rule, ())
 
-    def _endpoint(self, method: str, rule: str, produces: tuple[str, ...]) -> Decorator[View]:
+    def _endpoint(self, method: str, rule: str, produces: tuple[str, ...]) -> Decorator:
         def decorate(view: View) -> View:
             vars(view)[PRODUCES] = produces
             self.add_url_rule(rule, view_func=view, methods=[method])
@@ -66,29 +72,29 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         return decorate
 
-    def query(self, schema: Schema) -> Decorator[View]:
+    def query(self, schema: Schema) -> Decorator:
         """Gives the endpoint its query, read by `schema`."""
         return self._typed(self.arguments(schema, location="query"))
 
-    def body(self, schema: Schema) -> Decorator[View]:
+    def body(self, schema: Schema) -> Decorator:
         """Gives the endpoint its JSON body, read by `schema`."""
         return self._typed(self.arguments(schema))
 
-    def answer(self, status: int, schema: Schema | None = None, **options: Any) -> Decorator[View]:
+    def answer(self, status: int, schema: Schema | None = None, **options: Any) -> Decorator:
         """What the endpoint answers when all is well; `schema` writes it, unless it answers a Response."""
         return self._typed(self.response(status, schema, **options))
 
-    def also(self, status: int, **options: Any) -> Decorator[View]:
+    def also(self, status: int, **options: Any) -> Decorator:
         """Another answer of an endpoint that writes its Response itself."""
         return self._typed(self.alt_response(status, success=True, **options))
 
-    def documented(self, **members: Any) -> Decorator[View]:
+    def documented(self, **members: Any) -> Decorator:
         """Members of the operation in the OpenAPI document that no schema can say."""
         return self._typed(self.doc(**members))
 
     @staticmethod
-    def _typed(decorator: Any) -> Decorator[Any]:
-        typed: Decorator[Any] = decorator
+    def _typed(decorator: Any) -> Decorator:
+        typed: Decorator = decorator
         return typed
 
 

@@ -54,7 +54,7 @@ _ALWAYS = (400, 403, 406, 500, 503)
 _WITH_BODY = (413, 415, 422)
 
 
-def describe_operation(doc: dict[str, Any], info: Mapping[str, Any], **context: Any) -> dict[str, Any]:  # noqa: ARG001 - flask-smorest's signature
+def describe_operation(doc: dict[str, Any], info: Mapping[str, Any], **context: Any) -> dict[str, Any]:
     """Adds to an operation what our own decorators say: flask-smorest calls this for each one."""
     if info.get("tagged"):
         doc.setdefault("parameters", []).append(_IF_NONE_MATCH)
@@ -74,7 +74,7 @@ def finish(document: dict[str, Any]) -> dict[str, Any]:
     for path, method, operation in operations(document):
         for status in _error_statuses(path, method, operation):
             reference = {"$ref": f"#/components/responses/Problem{status}"}
-            operation["responses"].setdefault(str(status), reference)
+            operation["responses"][str(status)] = reference
     return document
 
 

@@ -25,7 +25,7 @@ class PageQuery(Schema):
         load_default=DEFAULT_LIMIT,
         metadata=_LIMIT,
     )
-    after = Text(load_default=None, metadata=_AFTER)
+    after = Text(metadata=_AFTER)
 
 
 class RowQuery(Schema):

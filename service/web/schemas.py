@@ -49,8 +49,8 @@ class Schema(marshmallow.Schema):
 def unknown_name(name: str, names: Sequence[str]) -> Fault:
     """The complaint about a name that nobody knows, with the one that was probably meant."""
     meant = did_you_mean(name, names)
-    hint = f'Did you mean "{meant}"?' if meant else f"Known are {', '.join(names)}."
-    return Fault("unknown_field", "is unknown" + (f'; did you mean "{meant}"?' if meant else ""), hint)
+    hint = f'did you mean "{meant}"?' if meant else ""
+    return Fault("unknown_field", f"is unknown; known are {', '.join(names)}", hint)
 
 
 def shown(value: Any) -> str:
@@ -165,12 +165,12 @@ class Text(_Strict, fields.String):
             words = f"must have {self.least} to {self.most} characters, got {len(value)}"
             raise ValidationError([Fault("out_of_range", words)])
         if not value.isprintable():
-            raise ValidationError([Fault("invalid", "may not hold control characters or line breaks")])
+            raise ValidationError([Fault("invalid_text", "must not hold control characters")])
         return value
 
     def _unknown(self, value: str) -> Fault:
         meant = did_you_mean(value, self.choices)
-        hint = f'Did you mean "{meant}"?' if meant else ""
+        hint = f'did you mean "{meant}"?' if meant else ""
         return Fault("unknown_value", f"must be one of {', '.join(self.choices)}, got {shown(value)}", hint)
 
 
@@ -178,6 +178,11 @@ class Object(_Strict, fields.Dict):
     """A JSON object whose content someone else checks."""
 
     wanted = "an object"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002 - the hook's signature
+        if not isinstance(value, dict):
+            raise self.make_error("invalid", input=value)
+        return value
 
 
 class Array(_Strict, fields.List[Any]):
@@ -211,9 +216,8 @@ def load(schema: Schema, document: Any) -> tuple[dict[str, Any], list[Problem]]:
     try:
         return dict(schema.load(document)), []
     except ValidationError as error:
-        return dict(error.valid_data) if isinstance(error.valid_data, dict) else {}, problems_of(
-            error.messages
-        )
+        valid = error.valid_data if isinstance(error.valid_data, dict) else {}
+        return valid, problems_of(error.messages)
 
 
 def problems_of(messages: Any, pointer: str = "") -> list[Problem]:
