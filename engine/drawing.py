@@ -64,7 +64,12 @@ def render_svg(source: str) -> str:
     """DOT text laid out as SVG by a Graphviz of our own, a static program that pip installs."""
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program; the graph goes in by standard input
-            [_graphviz(), "-Tsvg"], input=source, capture_output=True, text=True, timeout=LAYOUT_SECONDS, check=True
+            [_graphviz(), "-Tsvg"],
+            input=source,
+            capture_output=True,
+            text=True,
+            timeout=LAYOUT_SECONDS,
+            check=True,
         )
     except subprocess.TimeoutExpired:
         raise BadData.because(

@@ -25,7 +25,9 @@ class EngineError(ValueError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(f"{p.pointer}: {p.detail}" if p.pointer else p.detail for p in self.problems))
+        super().__init__(
+            "; ".join(f"{p.pointer}: {p.detail}" if p.pointer else p.detail for p in self.problems)
+        )
 
     @classmethod
     def because(cls, detail: str, *, pointer: str = "", code: str = "invalid", hint: str = "") -> EngineError:

@@ -55,6 +55,10 @@ class Expression:
     variables: tuple[str, ...]
     _tree: ast.expr = field(compare=False, repr=False)
 
+    def uses(self, variable: str) -> bool:
+        """Whether the variable occurs."""
+        return any(isinstance(node, ast.Name) and node.id == variable for node in ast.walk(self._tree))
+
     def __call__(self, *values: Value) -> Value:
         """The expression with its variables bound in order."""
         return _built(self._tree, dict(zip(self.variables, values, strict=True)))
@@ -80,7 +84,7 @@ def parse_expression(text: str, variables: tuple[str, ...]) -> Expression:
 def parse_loss(text: str) -> Expression:
     """A loss over the score `s` and the target `y`; it must use the score."""
     loss = parse_expression(text, ("s", "y"))
-    if not any(isinstance(node, ast.Name) and node.id == "s" for node in ast.walk(loss._tree)):
+    if not loss.uses("s"):
         raise BadExpression("the loss does not use the score s", 1, 'write one such as "relu(1 - y*s)"')
     return loss
 
@@ -101,7 +105,11 @@ def _parts(node: ast.expr, variables: tuple[str, ...]) -> list[ast.expr]:
             return []
         case ast.Name(id=name):
             if name not in variables:
-                hint = f'did you mean "{near}"?' if (near := did_you_mean(name, (*variables, *_FUNCTIONS))) else ""
+                hint = (
+                    f'did you mean "{near}"?'
+                    if (near := did_you_mean(name, (*variables, *_FUNCTIONS)))
+                    else ""
+                )
                 raise _refusal(node, f'unknown name "{name}"; there are {", ".join(variables)}', hint)
             return []
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
@@ -114,7 +122,9 @@ def _parts(node: ast.expr, variables: tuple[str, ...]) -> list[ast.expr]:
             return [left, right]
         case ast.Call(func=function, args=args, keywords=[]):
             return _call_parts(node, function, args)
-    raise _refusal(node, f"{type(node).__name__} is not in the language", "use numbers, names, + - * / ** and functions")
+    raise _refusal(
+        node, f"{type(node).__name__} is not in the language", "use numbers, names, + - * / ** and functions"
+    )
 
 
 def _call_parts(node: ast.Call, function: ast.expr, args: list[ast.expr]) -> list[ast.expr]:
@@ -138,7 +148,11 @@ def _called(function: ast.expr, args: list[ast.expr]) -> tuple[str, list[ast.exp
 
 def _check_exponent(node: ast.expr) -> None:
     inner = node.operand if isinstance(node, ast.UnaryOp) else node
-    if isinstance(inner, ast.Constant) and isinstance(inner.value, int | float) and abs(inner.value) > MAX_EXPONENT:
+    if (
+        isinstance(inner, ast.Constant)
+        and isinstance(inner.value, int | float)
+        and abs(inner.value) > MAX_EXPONENT
+    ):
         raise _refusal(node, f"an exponent must lie between -{MAX_EXPONENT:g} and {MAX_EXPONENT:g}")
 
 

@@ -85,7 +85,9 @@ class Value:
         again = self._mark != 0
         order = interior(self)
         if again and any(leaf.grad for node in order for leaf in node.operands if not leaf.op):
-            message = "backward() ran through this graph before: leaf grads now hold both runs; zero them first"
+            message = (
+                "backward() ran through this graph before: leaf grads now hold both runs; zero them first"
+            )
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         for node in order:
             node.grad = 0.0
@@ -226,5 +228,3 @@ def graph(root: Value) -> list[Value]:
         found[id(node)] = node
     found.setdefault(id(root), root)
     return list(found.values())
-
-

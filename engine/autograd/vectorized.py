@@ -40,11 +40,11 @@ _ARRAY_FUNCTIONS: dict[str, Any] = {
 class _Elementwise(ast.NodeTransformer):
     """Rewrites a formula of the table so that its choices are made element by element."""
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:  # noqa: N802 - the name ast dispatches on
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
         return ast.Call(ast.Name("where", ast.Load()), [node.test, node.body, node.orelse], [])
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:  # noqa: N802 - the name ast dispatches on
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         self.generic_visit(node)
         return ast.Call(ast.Name("logical_or", ast.Load()), list(node.values), [])
 
@@ -153,4 +153,3 @@ def _reaching(function: Vectorized, wanted: set[int]) -> set[int]:
 def vectorized(function: Callable[..., Value], arity: int) -> Vectorized:
     """The vectorized form of a function that lives on: traced once, and kept while it is in use."""
     return Vectorized(function, arity)
-

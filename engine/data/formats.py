@@ -5,26 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from engine.data.table import Column, Table, category_column
-from engine.errors import BadData, Problem
+from engine.data.cells import Problems, text_column, value_column
+from engine.data.table import Column, Table
+from engine.errors import BadData
 from engine.registry import Registry, did_you_mean
-
-MAX_PROBLEMS = 20
-NULLS = frozenset({"", "NA", "N/A", "null", "None", "?", "-"})
-BOOLEANS = {"true": 1.0, "false": 0.0}
-# What a spreadsheet writes for a number; Python's own float() would also take 1_000, nan and １２.
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +32,9 @@ Reader = Callable[[bytes, Bounds], Table]
 FORMATS: Registry[Reader] = Registry("media type")
 
 
-def read_table(data: bytes, media_type: str, bounds: Bounds = Bounds()) -> Table:  # noqa: B008 - frozen
+def read_table(data: bytes, media_type: str, bounds: Bounds = Bounds()) -> Table:
     """The table in a file of one of `MEDIA_TYPES`; raises BadData with the first problems found."""
     return FORMATS.get(media_type)(data, bounds)
-
-
-class _Problems:
-    """The first problems of an input; enough is enough at MAX_PROBLEMS."""
-
-    def __init__(self) -> None:
-        self.found: list[Problem] = []
-
-    def add(self, pointer: str, code: str, detail: str, hint: str = "") -> None:
-        self.found.append(Problem(pointer, code, detail, hint))
-        if len(self.found) >= MAX_PROBLEMS:
-            self.stop()
-
-    def stop(self) -> NoReturn:
-        raise BadData(self.found)
-
-    def check(self) -> None:
-        if self.found:
-            self.stop()
 
 
 @FORMATS.register("text/csv")
@@ -69,20 +42,26 @@ def read_csv(data: bytes, bounds: Bounds) -> Table:
     """Comma-, semicolon-, tab- or bar-separated text with a header line."""
     text, notes = _decoded(data)
     if not text.strip():
-        raise BadData.because("the file is empty", code="empty", hint="send a header line and at least one row")
-    problems = _Problems()
+        raise BadData.because(
+            "the file is empty", code="empty", hint="send a header line and at least one row"
+        )
+    problems = Problems()
     lines, rows = _csv_rows(text, bounds, problems)
     names = _column_names(rows[0], "line 1", problems)
     body, lines = rows[1:], lines[1:]
     if not body:
-        raise BadData.because("the file has a header and no rows", code="no_rows", hint="add at least one row")
+        raise BadData.because(
+            "the file has a header and no rows", code="no_rows", hint="add at least one row"
+        )
     for line, row in zip(lines, body, strict=True):
         if len(row) != len(names):
             detail = f"line {line} has {len(row)} cells, the header has {len(names)}"
-            problems.add("", "ragged_row", detail, "quote cells that hold the delimiter, fill missing cells with NA")
+            problems.add(
+                "", "ragged_row", detail, "quote cells that hold the delimiter, fill missing cells with NA"
+            )
     problems.check()
     columns = [
-        _text_column(name, [row[i].strip() for row in body], lambda at: f"line {lines[at]}", problems)
+        text_column(name, [row[i].strip() for row in body], lambda at: f"line {lines[at]}", problems)
         for i, name in enumerate(names)
     ]
     problems.check()
@@ -91,17 +70,21 @@ def read_csv(data: bytes, bounds: Bounds) -> Table:
 
 def _decoded(data: bytes) -> tuple[str, tuple[str, ...]]:
     if b"\0" in data:
-        raise BadData.because("the file holds zero bytes: it is not text", code="not_text", hint="send UTF-8 text")
+        raise BadData.because(
+            "the file holds zero bytes: it is not text", code="not_text", hint="send UTF-8 text"
+        )
     try:
         return data.decode("utf-8-sig"), ()
     except UnicodeDecodeError:
         return data.decode("latin-1"), ("the file is not UTF-8; it was read as latin-1",)
 
 
-def _csv_rows(text: str, bounds: Bounds, problems: _Problems) -> tuple[list[int], list[list[str]]]:
+def _csv_rows(text: str, bounds: Bounds, problems: Problems) -> tuple[list[int], list[list[str]]]:
     """Each row's first line number and its cells; blank lines are passed over."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    lines, rows, cells, start = [], [], 0, 1
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    cells, start = 0, 1
     try:
         for row in reader:
             if row:
@@ -111,7 +94,9 @@ def _csv_rows(text: str, bounds: Bounds, problems: _Problems) -> tuple[list[int]
                 rows.append(row)
             start = reader.line_num + 1
     except csv.Error as error:
-        problems.add("", "not_csv", f"line {reader.line_num}: {error}", "close every quote and double those inside")
+        problems.add(
+            "", "not_csv", f"line {reader.line_num}: {error}", "close every quote and double those inside"
+        )
         problems.stop()
     return lines, rows
 
@@ -124,7 +109,9 @@ def _refuse_too_large(rows: int, columns: int, cells: int, bounds: Bounds) -> No
     ):
         if count > bound:
             raise BadData.because(
-                f"the table has more than {bound:,} {what}", code="too_large", hint=f"send at most {bound:,} {what}"
+                f"the table has more than {bound:,} {what}",
+                code="too_large",
+                hint=f"send at most {bound:,} {what}",
             )
 
 
@@ -134,7 +121,7 @@ def _delimiter(text: str) -> str:
     return max(",;\t|", key=header.count)
 
 
-def _column_names(header: Sequence[object], where: str, problems: _Problems) -> list[str]:
+def _column_names(header: Sequence[object], where: str, problems: Problems) -> list[str]:
     names = [name.strip() if isinstance(name, str) else "" for name in header]
     for i, name in enumerate(names):
         if not name:
@@ -145,24 +132,6 @@ def _column_names(header: Sequence[object], where: str, problems: _Problems) -> 
             problems.add("", "duplicate_name", detail, "give every column a name of its own")
     problems.check()
     return names
-
-
-def _text_column(name: str, cells: list[str], place: Callable[[int], str], problems: _Problems) -> Column:
-    """A column from text: numbers if all cells are, booleans if all are true or false, else categories."""
-    texts = [None if cell in NULLS else cell for cell in cells]
-    present = [text for text in texts if text is not None]
-    if present and all(text.lower() in BOOLEANS for text in present):
-        values = [math.nan if text is None else BOOLEANS[text.lower()] for text in texts]
-        return Column(name, "boolean", np.array(values))
-    odd = next((text for text in present if not _NUMBER.fullmatch(text) and not _NOT_FINITE.fullmatch(text)), None)
-    if odd is not None or not present:
-        return category_column(name, list(texts))
-    numbers = pl.Series(texts, dtype=pl.String).cast(pl.Float64, strict=False).to_numpy(writable=True)
-    for at in np.flatnonzero(~np.isfinite(numbers)).tolist():
-        if texts[at] is not None:
-            detail = f'{place(at)}, column "{name}": "{texts[at]}" is not a finite number'
-            problems.add("", "not_finite", detail, "leave the cell empty if the value is missing")
-    return Column(name, "number", numbers)
 
 
 @FORMATS.register("application/json")
@@ -207,30 +176,32 @@ def read_parquet(data: bytes, bounds: Bounds) -> Table:
     _refuse_too_large(frame.height, frame.width, frame.height * frame.width, bounds)
     if not frame.height:
         raise BadData.because("the file has no rows", code="no_rows", hint="add at least one row")
-    problems = _Problems()
+    problems = Problems()
     names = _column_names(frame.columns, "the schema", problems)
     columns = [_parquet_column(name, series, problems) for name, series in zip(names, frame, strict=True)]
     problems.check()
     return Table(tuple(columns), frame.height)
 
 
-def _parquet_column(name: str, series: pl.Series, problems: _Problems) -> Column:
+def _parquet_column(name: str, series: pl.Series, problems: Problems) -> Column:
     if series.dtype in (pl.String, pl.Categorical, pl.Enum):
-        return _text_column(name, ["" if v is None else v.strip() for v in series.to_list()], _row_place, problems)
+        return text_column(
+            name, ["" if v is None else v.strip() for v in series.to_list()], _row_place, problems
+        )
     if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
         detail = f'column "{name}" holds {series.dtype}, which is neither number, boolean nor text'
         problems.add("", "wrong_type", detail, "convert the column before sending")
         return Column(name, "number", np.zeros(len(series)))
-    return _value_column(name, series.to_list(), lambda at: (f"/rows/{at}", f"row {at + 1}"), problems)
+    return value_column(name, series.to_list(), lambda at: (f"/rows/{at}", f"row {at + 1}"), problems)
 
 
 def _row_place(at: int) -> str:
     return f"row {at + 1}"
 
 
-def table_from_rows(columns: object, rows: object, bounds: Bounds = Bounds()) -> Table:  # noqa: B008 - frozen
+def table_from_rows(columns: object, rows: object, bounds: Bounds = Bounds()) -> Table:
     """A table from JSON rows, each an array in the order of `columns`; raises BadData."""
-    problems = _Problems()
+    problems = Problems()
     if not isinstance(columns, Sequence) or isinstance(columns, str) or not columns:
         problems.add("/columns", "wrong_type", "columns must be a list with at least one name")
         problems.stop()
@@ -249,22 +220,26 @@ def table_from_rows(columns: object, rows: object, bounds: Bounds = Bounds()) ->
     return _table_of_values(names, list(zip(*rows, strict=True)), lambda at, k: f"/rows/{at}/{k}", problems)
 
 
-def table_from_records(records: object, bounds: Bounds = Bounds()) -> Table:  # noqa: B008 - frozen
+def table_from_records(records: object, bounds: Bounds = Bounds()) -> Table:
     """A table from JSON objects; the first names the columns, and the others must have the same ones."""
-    problems = _Problems()
+    problems = Problems()
     if not isinstance(records, Sequence) or isinstance(records, str) or not records:
         problems.add("/records", "no_rows", "records must be a list with at least one record")
         problems.stop()
     if not all(isinstance(record, Mapping) and record for record in records):
         odd = next(i for i, record in enumerate(records) if not (isinstance(record, Mapping) and record))
-        problems.add(f"/records/{odd}", "wrong_type", f"record {odd + 1} must be an object with at least one member")
+        problems.add(
+            f"/records/{odd}", "wrong_type", f"record {odd + 1} must be an object with at least one member"
+        )
         problems.stop()
     names = _column_names(list(records[0]), "the first record", problems)
     _refuse_too_large(len(records), len(names), len(records) * len(names), bounds)
     for i, record in enumerate(records):
         for name in record.keys() - set(names):
             hint = f'did you mean "{near}"?' if (near := did_you_mean(str(name), names)) else ""
-            problems.add(f"/records/{i}/{name}", "unknown_column", f'record {i + 1} has the new column "{name}"', hint)
+            problems.add(
+                f"/records/{i}/{name}", "unknown_column", f'record {i + 1} has the new column "{name}"', hint
+            )
         for name in set(names) - record.keys():
             detail = f'record {i + 1} has no "{name}"'
             problems.add(f"/records/{i}", "missing_column", detail, "give null for a missing cell")
@@ -274,40 +249,14 @@ def table_from_records(records: object, bounds: Bounds = Bounds()) -> Table:  # 
 
 
 def _table_of_values(
-    names: list[str], cells: Sequence[Sequence[Any]], pointer: Callable[[int, int], str], problems: _Problems
+    names: list[str], cells: Sequence[Sequence[Any]], pointer: Callable[[int, int], str], problems: Problems
 ) -> Table:
     columns = [
-        _value_column(name, cells[k], lambda at, k=k: (pointer(at, k), f"row {at + 1}"), problems)  # type: ignore[misc]
+        value_column(name, cells[k], lambda at, k=k: (pointer(at, k), f"row {at + 1}"), problems)  # type: ignore[misc]
         for k, name in enumerate(names)
     ]
     problems.check()
     return Table(tuple(columns), len(cells[0]))
-
-
-def _value_column(
-    name: str, cells: Sequence[Any], place: Callable[[int], tuple[str, str]], problems: _Problems
-) -> Column:
-    """A column from JSON values: all booleans, all numbers, or text; null is missing."""
-    kinds = {type(cell) for cell in cells if cell is not None}
-    for at, cell in enumerate(cells):
-        pointer, row = place(at)
-        if isinstance(cell, float) and not math.isfinite(cell):
-            detail = f'{row}, column "{name}": {cell} is not a finite number'
-            problems.add(pointer, "not_finite", detail, "give null if the value is missing")
-        elif not isinstance(cell, str | bool | int | float | None):
-            problems.add(pointer, "wrong_type", f'{row}, column "{name}": a cell is a number, a boolean, text or null')
-    if kinds and kinds <= {bool}:
-        return Column(name, "boolean", _floats(cells))
-    if kinds and kinds <= {int, float}:
-        return Column(name, "number", _floats(cells))
-    texts = [cell if cell is None or isinstance(cell, str) else json.dumps(cell) for cell in cells]
-    if kinds == {str} and all(text is None or text.lower() in BOOLEANS for text in texts):
-        return Column(name, "boolean", _floats([None if t is None else BOOLEANS[t.lower()] for t in texts]))
-    return category_column(name, texts)
-
-
-def _floats(cells: Sequence[Any]) -> Any:
-    return np.array([math.nan if cell is None else float(cell) for cell in cells], dtype=np.float64)
 
 
 MEDIA_TYPES = FORMATS.names()

@@ -24,11 +24,10 @@ def _points(x: Array, y: NDArray[Any], labels: Sequence[Any] | None = None) -> T
     return Table((*columns, renamed.columns[0]), len(y))
 
 
-def moons(
-    n_samples: int, noise: float, random_state: int, labels: Sequence[Any] | None = None
-) -> Table:
+def moons(n_samples: int, noise: float, random_state: int, labels: Sequence[Any] | None = None) -> Table:
     """scikit-learn's make_moons."""
-    return _points(*datasets.make_moons(n_samples, noise=noise, random_state=random_state), labels)
+    x, y = datasets.make_moons(n_samples, noise=noise, random_state=random_state)
+    return _points(x, y, labels)
 
 
 def circles(

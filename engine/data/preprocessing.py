@@ -1,4 +1,4 @@
-"""From a table's columns to the network's numbers, fitted once on the training rows and kept with the model."""
+"""From a table's columns to the network's numbers, fitted on the training rows and kept with the model."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ class Encoding:
             return scaled
         if column.type == "category":
             return _positions(column).astype(np.float64)
-        return np.searchsorted(np.array(self.target.classes, dtype=np.float64), column.values).astype(np.float64)
+        return np.searchsorted(np.array(self.target.classes, dtype=np.float64), column.values).astype(
+            np.float64
+        )
 
     def to_document(self) -> dict[str, Any]:
         """As JSON."""
@@ -182,7 +184,9 @@ def _fit_classes(column: Column, training_rows: NDArray[np.int64], options: Mapp
     return Target(column.name, tuple(read(value) for value in values))
 
 
-def _fit_number_target(column: Column, training_rows: NDArray[np.int64], options: Mapping[str, Any]) -> Target:
+def _fit_number_target(
+    column: Column, training_rows: NDArray[np.int64], options: Mapping[str, Any]
+) -> Target:
     if not options["scale_target"]:
         return Target(column.name)
     return Target(column.name, None, *_scaling(column.values[training_rows], "standard"))

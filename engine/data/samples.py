@@ -45,9 +45,9 @@ class Sample:
 
 SAMPLES: Registry[Sample] = Registry("sample")
 
-_SEED = Option(1337, 0, 2**32 - 1, True, "what the random numbers follow from")
-_SIZE = Option(200, 4, 1_000_000, True, "rows")
-_NOISE = Option(0.1, 0.0, 10.0, False, "standard deviation of the noise added to each point")
+_SEED = Option(1337, 0, 2**32 - 1, whole=True, help="what the random numbers follow from")
+_SIZE = Option(200, 4, 1_000_000, whole=True, help="rows")
+_NOISE = Option(0.1, 0.0, 10.0, whole=False, help="standard deviation of the noise added to each point")
 _DRAWN = {"n_samples": _SIZE, "noise": _NOISE, "random_state": _SEED}
 
 
@@ -59,7 +59,7 @@ _sample("moons", "two interleaved half circles", _DRAWN, 2)
 _sample(
     "circles",
     "a circle inside another",
-    _DRAWN | {"factor": Option(0.5, 0.0, 0.99, False, "radius of the inner circle")},
+    _DRAWN | {"factor": Option(0.5, 0.0, 0.99, whole=False, help="radius of the inner circle")},
     2,
 )
 _sample(
@@ -67,9 +67,9 @@ _sample(
     "Gaussian clouds, one a class",
     {
         "n_samples": _SIZE,
-        "centers": Option(3, 2, 100, True, "classes"),
-        "n_features": Option(2, 1, 100, True, "columns"),
-        "cluster_std": Option(1.0, 0.0, 100.0, False, "standard deviation of a cloud"),
+        "centers": Option(3, 2, 100, whole=True, help="classes"),
+        "n_features": Option(2, 1, 100, whole=True, help="columns"),
+        "cluster_std": Option(1.0, 0.0, 100.0, whole=False, help="standard deviation of a cloud"),
         "random_state": _SEED,
     },
 )
@@ -126,9 +126,7 @@ def _are_labels(value: Any, count: int) -> bool:
 
 def describe_samples() -> list[dict[str, Any]]:
     """Every sample with its options, as `GET /samples` shows them."""
-    return [
-        {"name": name, "help": sample.help, "options": _described(sample)} for name, sample in SAMPLES
-    ]
+    return [{"name": name, "help": sample.help, "options": _described(sample)} for name, sample in SAMPLES]
 
 
 def _described(sample: Sample) -> list[dict[str, Any]]:
@@ -145,5 +143,7 @@ def _described(sample: Sample) -> list[dict[str, Any]]:
     ]
     if sample.classes:
         text = f"renames the {sample.classes} classes"
-        options.append({"name": "labels", "type": "array", "default": list(range(sample.classes)), "help": text})
+        options.append(
+            {"name": "labels", "type": "array", "default": list(range(sample.classes)), "help": text}
+        )
     return options

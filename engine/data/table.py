@@ -42,7 +42,9 @@ class Column:
     def is_integer(self) -> bool:
         """Whether every number present is whole, so that it reads as an integer."""
         present = self.values[~self.is_missing]
-        return self.type == "number" and bool(np.all(present == np.round(present)) and np.all(np.abs(present) < 2**53))
+        return self.type == "number" and bool(
+            np.all(present == np.round(present)) and np.all(np.abs(present) < 2**53)
+        )
 
     def cells(self, start: int = 0, stop: int | None = None) -> list[Any]:
         """The cells of some rows as JSON has them: numbers, booleans, text, None where missing."""
@@ -92,7 +94,9 @@ class ColumnProfile:
         document: dict[str, Any] = {"name": self.name, "type": self.type, "missing": self.missing}
         if self.type == "number":
             return document | {"min": self.min, "max": self.max, "mean": self.mean, "std": self.std}
-        return document | {"categories": [{"value": value, "count": count} for value, count in self.categories]}
+        return document | {
+            "categories": [{"value": value, "count": count} for value, count in self.categories]
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,9 @@ class Table:
 
     def rows(self, start: int, stop: int) -> list[list[Any]]:
         """Rows from `start` up to `stop` as JSON has them."""
-        return [list(row) for row in zip(*(column.cells(start, stop) for column in self.columns), strict=True)]
+        return [
+            list(row) for row in zip(*(column.cells(start, stop) for column in self.columns), strict=True)
+        ]
 
     def take(self, rows: NDArray[np.int64]) -> Table:
         """The table of some of the rows, in the order given."""
@@ -201,14 +207,20 @@ def _profile_of(column: Column) -> ColumnProfile:
     values, counts = np.unique(present, return_counts=True)
     missing = len(column.values) - len(present)
     if column.type == "number":
-        listed = _counted(values, counts, int if column.is_integer else float) if len(values) <= CLASS_VALUES else ()
+        listed = (
+            _counted(values, counts, int if column.is_integer else float)
+            if len(values) <= CLASS_VALUES
+            else ()
+        )
         statistics = (present.min, present.max, present.mean, present.std)
         low, high, mean, std = (float(of()) if len(present) else None for of in statistics)
         return ColumnProfile(
             column.name, "number", missing, len(values), column.is_integer, low, high, mean, std, listed
         )
     read = bool if column.type == "boolean" else lambda code: column.categories[int(code)]
-    return ColumnProfile(column.name, column.type, missing, len(values), categories=_counted(values, counts, read))
+    return ColumnProfile(
+        column.name, column.type, missing, len(values), categories=_counted(values, counts, read)
+    )
 
 
 def _counted(values: NDArray[Any], counts: NDArray[Any], read: Any) -> tuple[tuple[Any, int], ...]:

@@ -52,7 +52,9 @@ def forward(layers: tuple[LayerPlan, ...], parameters: Array, x: Array) -> Array
         return rows
 
     with _threads().limit(limits=1):
-        chunks = [chunk(x[start : start + PREDICTION_ROWS]) for start in range(0, max(len(x), 1), PREDICTION_ROWS)]
+        chunks = [
+            chunk(x[start : start + PREDICTION_ROWS]) for start in range(0, max(len(x), 1), PREDICTION_ROWS)
+        ]
     return np.concatenate(chunks)
 
 
@@ -72,7 +74,9 @@ class BatchLoss:
     @property
     def rows(self) -> Array:
         """(rows,): each row's loss, unweighted, summed over its outputs."""
-        value = np.broadcast_to(self._evaluation.value, self._shape[:1] if self._loss.rowwise else self._shape)
+        value = np.broadcast_to(
+            self._evaluation.value, self._shape[:1] if self._loss.rowwise else self._shape
+        )
         return value if value.ndim == 1 else value.sum(axis=1)
 
     @property
@@ -85,7 +89,7 @@ class BatchLoss:
         outputs = self._shape[1]
         if self._loss.rowwise:
             return np.column_stack(self._evaluation.gradients(self._weights, range(outputs)))
-        weights = self._weights if np.isscalar(self._weights) else self._weights[:, None]
+        weights: Any = self._weights if np.ndim(self._weights) == 0 else self._weights[:, None]
         return np.broadcast_to(self._evaluation.gradients(weights, [0])[0], self._shape)
 
 
@@ -157,7 +161,10 @@ class ArrayExecutor:
             inputs.append(evaluation.value if mask is None else (evaluation.value * mask).astype(self._dtype))
         scores = inputs.pop()
         loss = BatchLoss(
-            self._plan.loss, scores, rows.targets[batch], None if rows.weights is None else rows.weights[batch]
+            self._plan.loss,
+            scores,
+            rows.targets[batch],
+            None if rows.weights is None else rows.weights[batch],
         )
         self._backward(loss.slopes(), inputs, evaluations, masks)
         return scores, loss.mean
@@ -202,5 +209,3 @@ class ArrayExecutor:
 
 def _matrix(rows: list[list[float]], plan: Plan) -> Array:
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(plan.columns))
-
-

@@ -115,7 +115,11 @@ class EagerExecutor:
         choice = self._plan.optimizer
         gradient = [value.grad for value in self._network.flat]
         norm = math.sqrt(sum(g * g for g in gradient))
-        shrink = choice["clip_norm"] / norm if choice["clip_norm"] is not None and norm > choice["clip_norm"] else 1.0
+        shrink = (
+            choice["clip_norm"] / norm
+            if choice["clip_norm"] is not None and norm > choice["clip_norm"]
+            else 1.0
+        )
         optimizer = OPTIMIZERS.get(choice.name)
         known = Step(rate, choice.knobs, optimizer.corrections(choice.knobs, step + 1))
         parameters, moments = [], []

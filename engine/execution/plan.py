@@ -13,7 +13,7 @@ from engine.nn.losses import Loss
 from engine.nn.optimizers import OPTIMIZERS
 from engine.nn.schedules import learning_rate_factor
 from engine.randomness import permutation, stream_key, uniforms
-from engine.spec.rules import Choice
+from engine.spec.objects import Choice
 from engine.spec.sections import EarlyStopping
 
 Array = NDArray[np.float64]

@@ -40,7 +40,8 @@ class Tally:
 
 
 def predicted_classes(scores: Array) -> Array:
-    """(rows, outputs) scores → (rows,) positions: the second class for one positive score, else the greatest."""
+    """(rows, outputs) scores → (rows,) positions: of one score its sign decides, of more the greatest."""
     if scores.shape[1] == 1:
-        return (scores[:, 0] > 0.0).astype(np.float64)
-    return scores.argmax(axis=1).astype(np.float64)
+        return np.where(scores[:, 0] > 0.0, 1.0, 0.0)
+    greatest: Array = scores.argmax(axis=1).astype(np.float64)
+    return greatest

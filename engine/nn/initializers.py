@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 from engine.registry import Registry
 
@@ -24,7 +25,7 @@ def initial_layers(
     """
     generator = random.Random(seed)  # noqa: S311 - reproducible, not secret
     initializer, layers = INITIALIZERS.get(scheme), []
-    for inputs, units in zip(sizes, sizes[1:], strict=False):
+    for inputs, units in pairwise(sizes):
         weight, bias = initializer(generator, inputs, units, knobs)
         neurons = [([weight() for _ in range(inputs)], bias()) for _ in range(units)]
         layers.append(([w for w, _ in neurons], [b for _, b in neurons]))
@@ -36,7 +37,9 @@ def _zero() -> float:
 
 
 @INITIALIZERS.register("uniform")
-def uniform(generator: random.Random, inputs: int, units: int, knobs: Mapping[str, float]) -> tuple[Draw, Draw]:
+def uniform(
+    generator: random.Random, inputs: int, units: int, knobs: Mapping[str, float]
+) -> tuple[Draw, Draw]:
     """Weights and biases uniform between `low` and `high`."""
 
     def draw() -> float:
@@ -64,14 +67,18 @@ def glorot_normal(
 
 
 @INITIALIZERS.register("he_uniform")
-def he_uniform(generator: random.Random, inputs: int, units: int, knobs: Mapping[str, float]) -> tuple[Draw, Draw]:
+def he_uniform(
+    generator: random.Random, inputs: int, units: int, knobs: Mapping[str, float]
+) -> tuple[Draw, Draw]:
     """Weights uniform within √(6 / inputs), biases 0 (He, Zhang, Ren & Sun 2015, equation 10)."""
     bound = math.sqrt(6.0 / inputs)
     return lambda: generator.uniform(-bound, bound), _zero
 
 
 @INITIALIZERS.register("he_normal")
-def he_normal(generator: random.Random, inputs: int, units: int, knobs: Mapping[str, float]) -> tuple[Draw, Draw]:
+def he_normal(
+    generator: random.Random, inputs: int, units: int, knobs: Mapping[str, float]
+) -> tuple[Draw, Draw]:
     """Weights normal with variance 2 / inputs, biases 0 (He, Zhang, Ren & Sun 2015, equation 10)."""
     deviation = math.sqrt(2.0 / inputs)
     return lambda: generator.gauss(0.0, deviation), _zero

@@ -44,7 +44,9 @@ LOSSES: Registry[Loss] = Registry("loss")
 _ANY = ("binary", "multiclass", "regression")
 
 
-def _loss(targets: Literal["margin", "indicator", "value"], **more: Any) -> Callable[..., Callable[..., Value]]:
+def _loss(
+    targets: Literal["margin", "indicator", "value"], **more: Any
+) -> Callable[..., Callable[..., Value]]:
     def register(function: Callable[..., Value]) -> Callable[..., Value]:
         LOSSES.add(function.__name__, Loss(function.__name__, function, targets, **more))
         return function

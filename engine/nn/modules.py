@@ -93,7 +93,12 @@ class MLP(Module):
     ) -> None:
         sizes, last = [inputs, *units], len(units) - 1
         self.layers = [
-            Layer(sizes[i], sizes[i + 1], (output_activation or activation) if i == last else activation, generator)
+            Layer(
+                sizes[i],
+                sizes[i + 1],
+                (output_activation or activation) if i == last else activation,
+                generator,
+            )
             for i in range(len(units))
         ]
 

@@ -8,8 +8,9 @@ from typing import Any
 from engine.data.table import Profile
 from engine.errors import BadSpec
 from engine.spec.describe import describe_options, spec_schema
+from engine.spec.objects import Section
 from engine.spec.resolve import Resolution
-from engine.spec.rules import Report, Section
+from engine.spec.rules import Report
 from engine.spec.sections import Limits, TrainingSpec
 
 __all__ = ["Limits", "TrainingSpec", "describe_options", "parse_spec", "spec_schema"]

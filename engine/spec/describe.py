@@ -10,8 +10,9 @@ from engine.nn.initializers import INITIALIZERS
 from engine.nn.losses import LOSSES
 from engine.nn.optimizers import OPTIMIZERS
 from engine.nn.schedules import SCHEDULES
-from engine.spec.rules import Family, Knob, Section, knobs_of, object_schema
-from engine.spec.sections import INIT, OPTIMIZER, SCHEDULE, TASKS, HiddenLayer, TrainingSpec
+from engine.spec.families import INIT, OPTIMIZER, SCHEDULE
+from engine.spec.objects import Family, Knob, Section, knobs_of, object_schema
+from engine.spec.sections import TASKS, HiddenLayer, TrainingSpec
 
 
 def spec_schema() -> dict[str, Any]:
@@ -25,7 +26,8 @@ def describe_options() -> dict[str, Any]:
         "tasks": list(TASKS),
         "activations": _helped({name: f.__doc__ for name, f in ACTIVATIONS}),
         "losses": [
-            {"name": name, "help": loss.help, "tasks": list(loss.tasks), "targets": loss.targets} for name, loss in LOSSES
+            {"name": name, "help": loss.help, "tasks": list(loss.tasks), "targets": loss.targets}
+            for name, loss in LOSSES
         ],
         "optimizers": _family(OPTIMIZER, {name: o.help for name, o in OPTIMIZERS}),
         "schedules": _family(SCHEDULE, {name: f.__doc__ for name, f in SCHEDULES}),
@@ -44,7 +46,8 @@ def _first_line(doc: str | None) -> str:
 
 def _family(family: Family, docs: Mapping[str, str | None]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "help": _first_line(docs[name]), "knobs": _knobs(knobs)} for name, knobs in family.members.items()
+        {"name": name, "help": _first_line(docs[name]), "knobs": _knobs(knobs)}
+        for name, knobs in family.members.items()
     ]
 
 

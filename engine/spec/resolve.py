@@ -9,9 +9,10 @@ from engine.autograd.expression import BadExpression, parse_loss
 from engine.data.table import ColumnProfile, Profile, is_identifier
 from engine.nn.losses import LOSSES
 from engine.registry import did_you_mean
-from engine.spec.rules import UNSET, Report, escaped, shown
+from engine.spec.families import OPTIMIZER
+from engine.spec.objects import escaped
+from engine.spec.rules import Report, is_unset, shown
 from engine.spec.sections import (
-    OPTIMIZER,
     EarlyStopping,
     HiddenLayer,
     Limits,
@@ -47,7 +48,7 @@ class Resolution:
             model=self.model(draft.model),
             loss=self.loss(draft.loss, task),
             class_weight=self.class_weight(draft.class_weight, task, target),
-            optimizer=OPTIMIZER.default() if draft.optimizer is UNSET else draft.optimizer,
+            optimizer=OPTIMIZER.default() if is_unset(draft.optimizer) else draft.optimizer,
         )
         spec = replace(spec, training=self.training(draft.training, spec))
         self.check_missing(spec)
@@ -56,11 +57,13 @@ class Resolution:
 
     def target(self, name: Any) -> ColumnProfile | None:
         """The target's profile, once it is fit to be learnt."""
-        column = None if name is UNSET else self._column(name, "/target")
-        if name is UNSET:
+        column = None if is_unset(name) else self._column(name, "/target")
+        if is_unset(name):
             if not any(problem.pointer == "/target" for problem in self.report):
                 hint = f"name one of {', '.join(self.profile.names[:20])}"
-                self.report.add("/target", "missing_field", "target is missing: it names the column to predict", hint)
+                self.report.add(
+                    "/target", "missing_field", "target is missing: it names the column to predict", hint
+                )
         elif column is not None and column.missing:
             detail = f'target "{name}" is empty in {column.missing} of {self.profile.row_count} rows'
             self.report.add("/target", "missing_values", detail, "remove these rows or fill them in")
@@ -78,28 +81,31 @@ class Resolution:
     def task(self, given: Any, target: ColumnProfile | None) -> str:
         """The task asked for, if the target allows it, or the one the target suggests."""
         if target is None:
-            return "regression" if given is UNSET else str(given)
-        task = inferred_task(target) if given is UNSET else str(given)
+            return "regression" if is_unset(given) else str(given)
+        task = inferred_task(target) if is_unset(given) else str(given)
         if task == "regression":
             if target.type != "number":
                 detail = f'task regression needs a target of numbers; "{target.name}" is a {target.type}'
                 self.report.add("/task", "wrong_target", detail, "choose binary or multiclass")
             return task
         if target.distinct < 2:
-            detail = f'target "{target.name}" has {target.distinct} distinct value in all rows: nothing can be learnt'
+            detail = f'target "{target.name}" has {target.distinct} distinct value: nothing can be learnt'
             self.report.add("/target", "one_class", detail, "choose a column with at least two classes")
         elif task == "binary" and target.distinct != 2:
             detail = f'task binary needs 2 classes; target "{target.name}" has {target.distinct}'
             self.report.add("/task", "wrong_target", detail, "choose multiclass")
         elif target.distinct > self.limits.max_classes:
-            detail = f'target "{target.name}" has {target.distinct:,} classes; at most {self.limits.max_classes:,} are allowed'
+            most = self.limits.max_classes
+            detail = f'target "{target.name}" has {target.distinct:,} classes; at most {most:,} are allowed'
             self.report.add("/task", "out_of_range", detail, "choose regression, or a coarser target")
         return task
 
     def features(self, given: Any, target: Any) -> tuple[str, ...]:
         """The columns named, or all but the target and columns that only name rows."""
-        if given is UNSET:
-            others = [c for c in self.profile.columns if c.name != target and c.distinct and not is_identifier(c)]
+        if is_unset(given):
+            others = [
+                c for c in self.profile.columns if c.name != target and c.distinct and not is_identifier(c)
+            ]
             if not others:
                 self.report.add("/features", "no_features", "no column is left to predict from")
             return tuple(column.name for column in others)
@@ -116,17 +122,19 @@ class Resolution:
     def split(self, draft: Split) -> Split:
         """A fifth of the rows by default; of very few rows none."""
         rows = self.profile.row_count
-        if draft.validation is UNSET:
+        if is_unset(draft.validation):
             return replace(draft, validation=0.2 if rows >= ROWS_WORTH_A_SPLIT else 0.0)
         held_back = round(draft.validation * rows)
         if draft.validation > 0.0 and not 1 <= held_back < rows:
             detail = f"validation {draft.validation:g} of {rows} rows would hold back {held_back}"
-            self.report.add("/split/validation", "out_of_range", detail, "hold back at least 1 row and leave 1")
+            self.report.add(
+                "/split/validation", "out_of_range", detail, "hold back at least 1 row and leave 1"
+            )
         return draft
 
     def model(self, draft: Model) -> Model:
         """The layers asked for within the limits, or a net of moderate size."""
-        if draft.hidden_layers is UNSET:
+        if is_unset(draft.hidden_layers):
             return replace(draft, hidden_layers=(HiddenLayer(32), HiddenLayer(16)))
         layers, limits = draft.hidden_layers, self.limits
         if len(layers) > limits.max_layers:
@@ -135,7 +143,9 @@ class Resolution:
         for i, layer in enumerate(layers):
             if layer.units > limits.max_units:
                 detail = f"units must lie between 1 and {limits.max_units}, got {layer.units}"
-                self.report.add(f"/model/hidden_layers/{i}", "out_of_range", detail, "use fewer units, or more layers")
+                self.report.add(
+                    f"/model/hidden_layers/{i}", "out_of_range", detail, "use fewer units, or more layers"
+                )
         if draft.init.name == "uniform" and draft.init["low"] > draft.init["high"]:
             detail = f"low must not exceed high, got {draft.init['low']:g} and {draft.init['high']:g}"
             self.report.add("/model/init", "out_of_range", detail)
@@ -143,7 +153,7 @@ class Resolution:
 
     def loss(self, given: Any, task: str) -> LossChoice:
         """The loss asked for, if it fits the task, or the task's own."""
-        if given is UNSET:
+        if is_unset(given):
             return LossChoice(DEFAULT_LOSS[task])
         if given.expression is not None:
             self._check_expression(given.expression)
@@ -164,13 +174,17 @@ class Resolution:
         if given is None or target is None:
             return given
         if task == "regression":
-            self.report.add("/class_weight", "wrong_task", "class_weight is for classes, the task is regression")
+            self.report.add(
+                "/class_weight", "wrong_task", "class_weight is for classes, the task is regression"
+            )
         elif isinstance(given, dict):
             known = [class_text(value) for value, _ in target.categories]
             for name in given.keys() - set(known):
                 near = did_you_mean(name, known)
                 hint = f'did you mean "{near}"?' if near else ""
-                detail = f'target "{target.name}" has no class {shown(name)}; there are {", ".join(known[:20])}'
+                detail = (
+                    f'target "{target.name}" has no class {shown(name)}; there are {", ".join(known[:20])}'
+                )
                 self.report.add(f"/class_weight/{escaped(name)}", "unknown_name", detail, hint)
         return given
 
@@ -179,9 +193,9 @@ class Resolution:
         limits, held_back = self.limits, spec.split.validation > 0.0
         rows = self.profile.row_count
         training = draft
-        if draft.batch_size is UNSET:
+        if is_unset(draft.batch_size):
             training = replace(training, batch_size=default_batch_size(rows))
-        if draft.epochs is UNSET:
+        if is_unset(draft.epochs):
             training = replace(training, epochs=min(default_epochs(rows), limits.max_epochs))
         elif draft.epochs > limits.max_epochs:
             detail = f"epochs must lie between 1 and {limits.max_epochs}, got {draft.epochs}"
@@ -189,7 +203,7 @@ class Resolution:
         if draft.max_seconds is not None and draft.max_seconds > limits.max_seconds:
             detail = f"max_seconds must be at most {limits.max_seconds:g}, got {draft.max_seconds:g}"
             self.report.add("/training/max_seconds", "out_of_range", detail)
-        if draft.early_stopping is UNSET:
+        if is_unset(draft.early_stopping):
             return replace(training, early_stopping=EarlyStopping() if held_back else None)
         if draft.early_stopping is not None:
             self._check_metric(draft.early_stopping.metric, spec.task, held_back)
@@ -210,7 +224,9 @@ class Resolution:
         for column in filter(None, map(self.profile.column, spec.features)):
             if column.missing:
                 detail = f'column "{column.name}" is empty in {column.missing} rows, and missing is "error"'
-                self.report.add("/preprocessing/missing", "missing_values", detail, "choose mean, median or drop")
+                self.report.add(
+                    "/preprocessing/missing", "missing_values", detail, "choose mean, median or drop"
+                )
 
     def check_size(self, spec: TrainingSpec, target: ColumnProfile | None) -> None:
         """Refuses a net or data too large before anything is allocated."""
@@ -218,12 +234,16 @@ class Resolution:
             return
         count, limits = spec.parameter_count(self.profile), self.limits
         if count > limits.max_parameters:
-            detail = f"the network would have {count:,} parameters; at most {limits.max_parameters:,} are allowed"
+            detail = (
+                f"the network would have {count:,} parameters; at most {limits.max_parameters:,} are allowed"
+            )
             self.report.add("/model/hidden_layers", "too_large", detail, "use fewer or narrower layers")
         needed = memory_bytes(spec, self.profile)
         if needed > limits.max_bytes:
             detail = f"training would need some {needed:,} bytes; at most {limits.max_bytes:,} are allowed"
-            self.report.add("/training/batch_size", "too_large", detail, "use smaller batches, layers or data")
+            self.report.add(
+                "/training/batch_size", "too_large", detail, "use smaller batches, layers or data"
+            )
 
 
 def inferred_task(target: ColumnProfile) -> str:
@@ -241,7 +261,7 @@ def class_text(value: Any) -> str:
 
 def default_batch_size(rows: int) -> int:
     """32 rows, more for large tables: some 2,000 steps an epoch at most."""
-    return max(32, 2 ** max(0, (rows // 2_000).bit_length()))
+    return max(32, 1 << (rows // 2_000).bit_length())
 
 
 def default_epochs(rows: int) -> int:
@@ -253,4 +273,6 @@ def memory_bytes(spec: TrainingSpec, profile: Profile) -> int:
     """An upper estimate: the encoded rows, five copies of the parameters, two of a batch's activations."""
     sizes, rows = spec.layer_sizes(profile), profile.row_count
     batch = min(spec.training.batch_size or rows, rows)
-    return 8 * (rows * (sizes[0] + sizes[-1]) * 2 + 5 * spec.parameter_count(profile) + 2 * batch * sum(sizes))
+    return 8 * (
+        rows * (sizes[0] + sizes[-1]) * 2 + 5 * spec.parameter_count(profile) + 2 * batch * sum(sizes)
+    )

@@ -11,21 +11,9 @@ from engine.data.table import ColumnProfile, Profile
 from engine.errors import BadSpec
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.losses import LOSSES
-from engine.spec.rules import (
-    UNSET,
-    Boolean,
-    Choice,
-    Family,
-    Knob,
-    ListOf,
-    Nullable,
-    Number,
-    OneOf,
-    Report,
-    Section,
-    Text,
-    knob,
-)
+from engine.spec.families import INIT, OPTIMIZER, SCHEDULE
+from engine.spec.objects import Choice, Section, knob
+from engine.spec.rules import UNSET, Boolean, ListOf, Nullable, Number, OneOf, Report, Text
 
 TASKS = ("binary", "multiclass", "regression")
 PRECISIONS = ("float64", "float32")
@@ -51,7 +39,7 @@ class Preprocessing:
     scale: str = knob(
         OneOf("scale", ("standard", "minmax", "robust", "none")),
         "standard",
-        "standard: mean 0 and deviation 1; minmax: 0 to 1; robust: median 0 and quartile range 1; none: as they are",
+        "standard: mean 0, deviation 1; minmax: 0 to 1; robust: median 0, quartile range 1; none: as is",
     )
     missing: str = knob(
         OneOf("missing", ("mean", "median", "most_frequent", "drop", "error")),
@@ -63,7 +51,7 @@ class Preprocessing:
         "error",
         "a category never seen in training: refuse the prediction, or encode it as none of the known",
     )
-    scale_target: bool = knob(Boolean(), True, "regression: train on a target of mean 0 and deviation 1")
+    scale_target: bool = knob(Boolean(), default=True, help="regression: scale the target like a number too")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +59,7 @@ class Split:
     """Which rows are held back to validate."""
 
     validation: float = knob(Number(0.0, 0.9), UNSET, "share of the rows held back; 0: none")
-    stratify: bool = knob(Boolean(), True, "hold back the same share of every class")
+    stratify: bool = knob(Boolean(), default=True, help="hold back the same share of every class")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +68,9 @@ class HiddenLayer:
 
     units: int = knob(Number(1, whole=True), 16, "neurons in the layer")
     activation: str = knob(OneOf("activation", ACTIVATIONS.names()), "tanh", "the neurons' activation")
-    dropout: float = knob(Number(0.0, 0.95), 0.0, "share of the layer's outputs dropped in training (inverted)")
+    dropout: float = knob(
+        Number(0.0, 0.95), 0.0, "share of the layer's outputs dropped in training (inverted)"
+    )
 
 
 class _LayerRule:
@@ -103,31 +93,22 @@ class _LayerRule:
         return {"anyOf": [section["properties"]["units"], section]}
 
 
-_BOUND = Number(-1e3, 1e3)
-INIT = Family(
-    "init scheme",
-    {
-        "glorot_uniform": {},
-        "glorot_normal": {},
-        "he_uniform": {},
-        "he_normal": {},
-        "uniform": {"low": Knob(_BOUND, -1.0, "lowest weight"), "high": Knob(_BOUND, 1.0, "highest weight")},
-        "zeros": {},
-    },
-    key="scheme",
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Model:
     """The network's shape. The output layer's units follow from the task."""
 
-    name: str | None = knob(Nullable(Text(100)), None, "gathers versions: each model of this name is the next one")
+    name: str | None = knob(
+        Nullable(Text(100)), None, "gathers versions: each model of this name is the next one"
+    )
     hidden_layers: tuple[HiddenLayer, ...] = knob(
         ListOf(_LayerRule(), maximum=1_000), UNSET, "from input to output; [] is a linear model"
     )
-    output_activation: str = knob(OneOf("activation", ACTIVATIONS.names()), "linear", "the output units' activation")
-    init: Choice = knob(INIT, Choice("glorot_uniform", {}), "how the first parameters are drawn from the seed")
+    output_activation: str = knob(
+        OneOf("activation", ACTIVATIONS.names()), "linear", "the output units' activation"
+    )
+    init: Choice = knob(
+        INIT, Choice("glorot_uniform", {}), "how the first parameters are drawn from the seed"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,75 +161,6 @@ class _ClassWeightRule:
         return {"anyOf": [{"type": "string", "enum": ["balanced"]}, weights]}
 
 
-def _common(learning_rate: float, weight_decay: float = 0.0) -> dict[str, Knob]:
-    rate = Number(0.0, 1e3, above=True)
-    return {
-        "learning_rate": Knob(rate, learning_rate, "step size, before the schedule"),
-        "weight_decay": Knob(Number(0.0, 1e3), weight_decay, "pull of every parameter towards 0, biases too"),
-        "clip_norm": Knob(Nullable(Number(0.0, 1e9, above=True)), None, "longest gradient; null: any length"),
-    }
-
-
-_MOMENTUM = Knob(Number(0.0, 0.9999), 0.0, "share of the last step that goes on")
-_EPS = Number(0.0, 1.0)
-
-
-class _BetasRule:
-    """Adam's two decay rates."""
-
-    _rule = ListOf(Number(0.0, 0.999999), 2, 2)
-
-    def read(self, value: Any, pointer: str, report: Report) -> Any:
-        """A pair."""
-        return self._rule.read(value, pointer, report)
-
-    def schema(self) -> dict[str, Any]:
-        """An array of two."""
-        return self._rule.schema()
-
-
-_ADAM = {
-    "betas": Knob(_BetasRule(), (0.9, 0.999), "decay of the running mean and of the running square"),
-    "eps": Knob(_EPS, 1e-8, "added to the root, against division by 0"),
-}
-OPTIMIZER = Family(
-    "optimizer",
-    {
-        "adam": _common(0.01) | _ADAM,
-        "adamw": _common(0.01, 0.01) | _ADAM,
-        "sgd": _common(0.1)
-        | {"momentum": _MOMENTUM, "nesterov": Knob(Boolean(), False, "look ahead along the momentum")},
-        "rmsprop": _common(0.01)
-        | {
-            "alpha": Knob(Number(0.0, 0.999999), 0.99, "decay of the running square"),
-            "eps": Knob(_EPS, 1e-8, "added to the root, against division by 0"),
-            "momentum": _MOMENTUM,
-        },
-        "adagrad": _common(0.01)
-        | {
-            "initial_accumulator_value": Knob(Number(0.0, 1e6), 0.0, "what the sum of squares starts from"),
-            "eps": Knob(_EPS, 1e-10, "added to the root, against division by 0"),
-        },
-    },
-)
-
-_WARMUP = {"warmup_epochs": Knob(Number(0, 1e6, whole=True), 0, "epochs of a linear climb before the schedule")}
-_GAMMA = Number(0.0, 1.0, above=True)
-SCHEDULE = Family(
-    "schedule",
-    {
-        "constant": _WARMUP,
-        "linear": {"end_factor": Knob(Number(0.0, 10.0), 0.1, "factor that epoch n would have")} | _WARMUP,
-        "cosine": _WARMUP,
-        "exponential": {"gamma": Knob(_GAMMA, 0.99, "factor an epoch")} | _WARMUP,
-        "step": {
-            "every": Knob(Number(1, 1e6, whole=True), 10, "epochs between two steps"),
-            "gamma": Knob(_GAMMA, 0.5, "factor a step"),
-        }
-        | _WARMUP,
-    },
-)
-
 MONITORED = ("val_loss", "train_loss", "val_accuracy", "train_accuracy", "val_r2", "train_r2")
 
 
@@ -259,7 +171,9 @@ class EarlyStopping:
     metric: str = knob(OneOf("metric", MONITORED), "val_loss", "what must get better")
     patience: int = knob(Number(1, 1e6, whole=True), 20, "epochs without a gain before the end")
     min_delta: float = knob(Number(0.0, 1e6), 0.0, "the least change that counts as a gain")
-    restore_best: bool = knob(Boolean(), True, "keep the parameters of the best epoch, not of the last")
+    restore_best: bool = knob(
+        Boolean(), default=True, help="keep the parameters of the best epoch, not of the last"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +181,14 @@ class Training:
     """How long and in which steps."""
 
     epochs: int = knob(Number(1, whole=True), UNSET, "passes over the training rows")
-    batch_size: int | None = knob(Nullable(Number(1, 1e9, whole=True)), UNSET, "rows a step; null: all of them")
+    batch_size: int | None = knob(
+        Nullable(Number(1, 1e9, whole=True)), UNSET, "rows a step; null: all of them"
+    )
     seed: int = knob(Number(0, 2**53 - 1, whole=True), 1337, "what all random choices follow from")
     precision: str = knob(OneOf("precision", PRECISIONS), "float64", "the arithmetic")
-    max_seconds: float | None = knob(Nullable(Number(0.0, above=True)), None, "training time after which the job ends")
+    max_seconds: float | None = knob(
+        Nullable(Number(0.0, above=True)), None, "training time after which the job ends"
+    )
     early_stopping: EarlyStopping | None = knob(
         Nullable(Section(EarlyStopping)), UNSET, "default: on the validation loss, where rows are held back"
     )
@@ -282,16 +200,22 @@ class TrainingSpec:
 
     target: str = knob(Text(1_000), UNSET, "the column to predict")
     features: tuple[str, ...] = knob(
-        ListOf(Text(1_000), 1), UNSET, "the columns to predict from; default: all but the target, in file order"
+        ListOf(Text(1_000), 1),
+        UNSET,
+        "the columns to predict from; default: all but the target, in file order",
     )
     task: str = knob(OneOf("task", TASKS), UNSET, "default: read off the target")
-    preprocessing: Preprocessing = knob(Section(Preprocessing), Preprocessing(), "scaling, missing cells, categories")
+    preprocessing: Preprocessing = knob(
+        Section(Preprocessing), Preprocessing(), "scaling, missing cells, categories"
+    )
     split: Split = knob(Section(Split), Split(), "rows held back to validate")
     model: Model = knob(Section(Model), Model(), "the network")
     loss: LossChoice = knob(_LossRule(), UNSET, "default: cross entropy for classes, mse for a number")
     class_weight: Any = knob(Nullable(_ClassWeightRule()), None, "weight of each class in the loss")
     optimizer: Choice = knob(OPTIMIZER, UNSET, "how parameters move")
-    schedule: Choice = knob(SCHEDULE, Choice("constant", {"warmup_epochs": 0}), "the learning rate over the epochs")
+    schedule: Choice = knob(
+        SCHEDULE, Choice("constant", {"warmup_epochs": 0}), "the learning rate over the epochs"
+    )
     training: Training = knob(Section(Training), Training(), "epochs, batches, seed")
 
     def parameter_count(self, profile: Profile) -> int:

@@ -50,10 +50,10 @@ class Checkpoint:
             tensors = load(data)
             facts = orjson.loads(safetensors_metadata(data)["checkpoint"])
             moments = tuple(tensors[f"moments.{i}"] for i in range(len(tensors) - 1 - ("best" in tensors)))
-            best = Best(facts["best_epoch"], facts["best_value"], tensors["best"]) if "best" in tensors else None
+            best = (
+                Best(facts["best_epoch"], facts["best_value"], tensors["best"]) if "best" in tensors else None
+            )
             state = State(facts["epoch"], tensors["parameters"], moments, best)
             return cls(state, facts["numerics"], facts["fingerprint"], facts["seconds"], facts["stopped_by"])
         except (SafetensorError, KeyError, ValueError) as error:
             raise BadModel.because(f"the checkpoint is corrupt: {error}", code="corrupt") from None
-
-

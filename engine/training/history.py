@@ -42,14 +42,19 @@ class HistoryBlock:
 
     def to_bytes(self) -> bytes:
         """Packed, for the database."""
-        return save(dict(self.columns), metadata={"first_epoch": str(self.first_epoch), "order": ",".join(self.columns)})
+        return save(
+            dict(self.columns),
+            metadata={"first_epoch": str(self.first_epoch), "order": ",".join(self.columns)},
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> HistoryBlock:
         """The block that `to_bytes` packed; raises BadModel for other bytes."""
         try:
             columns, metadata = load(data), safetensors_metadata(data)
-            return cls(int(metadata["first_epoch"]), {name: columns[name] for name in metadata["order"].split(",")})
+            return cls(
+                int(metadata["first_epoch"]), {name: columns[name] for name in metadata["order"].split(",")}
+            )
         except (SafetensorError, KeyError, ValueError) as error:
             raise BadModel.because(f"a block of history is corrupt: {error}", code="corrupt") from None
 
@@ -58,7 +63,9 @@ class HistoryBlock:
         """Blocks that follow each other, as one."""
         parts = list(blocks)
         names = parts[0].columns
-        return cls(parts[0].first_epoch, {n: np.concatenate([part.columns[n] for part in parts]) for n in names})
+        return cls(
+            parts[0].first_epoch, {n: np.concatenate([part.columns[n] for part in parts]) for n in names}
+        )
 
 
 def _finite(x: float) -> float | None:

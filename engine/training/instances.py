@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from engine.data.preprocessing import Input
 from engine.errors import BadData
 from engine.registry import did_you_mean
-from engine.spec.rules import Report, escaped, shown
+from engine.spec.objects import escaped
+from engine.spec.rules import Report, shown
 
 Array = NDArray[np.float64]
 MAX_PROBLEMS = 20
 
 
-def encode_instances(inputs: tuple[Input, ...], instances: Sequence[Any], pointer: str = "/instances") -> Array:
+def encode_instances(
+    inputs: tuple[Input, ...], instances: Sequence[Any], pointer: str = "/instances"
+) -> Array:
     """(rows, encoded width): objects by name or arrays in the inputs' order; raises BadData."""
     rows = _plain_numbers(inputs, instances)
     if rows is None:
@@ -31,7 +34,11 @@ def _plain_numbers(inputs: tuple[Input, ...], instances: Sequence[Any]) -> Array
     if any(column.type != "number" for column in inputs):
         return None
     for row in instances:
-        if type(row) is not list or len(row) != len(inputs) or not {type(cell) for cell in row} <= {float, int}:
+        if (
+            type(row) is not list
+            or len(row) != len(inputs)
+            or not {type(cell) for cell in row} <= {float, int}
+        ):
             return None
     try:
         rows = np.array(instances, dtype=np.float64).reshape(len(instances), len(inputs))
@@ -67,7 +74,9 @@ def _cells(inputs: tuple[Input, ...], instance: Any, pointer: str, report: Repor
     return []
 
 
-def _named_cells(inputs: tuple[Input, ...], instance: Mapping[Any, Any], pointer: str, report: Report) -> list[float]:
+def _named_cells(
+    inputs: tuple[Input, ...], instance: Mapping[Any, Any], pointer: str, report: Report
+) -> list[float]:
     names = [column.name for column in inputs]
     for name in instance.keys() - set(names):
         missing = [known for known in names if known not in instance]
@@ -80,24 +89,33 @@ def _named_cells(inputs: tuple[Input, ...], instance: Mapping[Any, Any], pointer
             cells.append(_cell(column, instance[column.name], f"{pointer}/{escaped(column.name)}", report))
         else:
             hint = "give it, or null if it is unknown" if column.fill is not None else "give it"
-            report.add(f"{pointer}/{escaped(column.name)}", "missing_field", f'input "{column.name}" is missing', hint)
+            report.add(
+                f"{pointer}/{escaped(column.name)}",
+                "missing_field",
+                f'input "{column.name}" is missing',
+                hint,
+            )
     return cells
 
 
 def _cell(column: Input, value: Any, pointer: str, report: Report) -> float:
     if value is None:
         if column.fill is None and not (column.type == "category" and column.ignore_unknown):
-            detail = f'input "{column.name}" must not be null: the model was trained without filling missing values'
+            detail = f'input "{column.name}" must not be null: the model knows nothing to fill in'
             report.add(pointer, "missing_values", detail)
         return -1.0 if column.type == "category" else math.nan
     if column.type == "category":
         return _category(column, value, pointer, report)
     if column.type == "boolean":
         if not isinstance(value, bool):
-            report.add(pointer, "wrong_type", f'input "{column.name}" must be true or false, got {shown(value)}')
+            report.add(
+                pointer, "wrong_type", f'input "{column.name}" must be true or false, got {shown(value)}'
+            )
         return float(value is True)
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-        report.add(pointer, "wrong_type", f'input "{column.name}" must be a finite number, got {shown(value)}')
+        report.add(
+            pointer, "wrong_type", f'input "{column.name}" must be a finite number, got {shown(value)}'
+        )
         return math.nan
     return float(value)
 
@@ -145,7 +163,9 @@ def _from_text(column: Input, text: str, pointer: str, report: Report) -> Any:
         return text
     if column.type == "boolean":
         if text not in ("true", "false"):
-            report.add(pointer, "wrong_type", f'input "{column.name}" must be true or false, got {shown(text)}')
+            report.add(
+                pointer, "wrong_type", f'input "{column.name}" must be true or false, got {shown(text)}'
+            )
         return text == "true"
     try:
         number = float(text)
@@ -154,5 +174,3 @@ def _from_text(column: Input, text: str, pointer: str, report: Report) -> Any:
     if not math.isfinite(number) or "_" in text:
         report.add(pointer, "wrong_type", f'input "{column.name}" must be a finite number, got {shown(text)}')
     return number
-
-

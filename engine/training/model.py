@@ -22,8 +22,8 @@ from engine.execution.plan import LayerPlan, unflatten
 from engine.execution.tally import predicted_classes
 from engine.spec.resolve import class_text
 from engine.spec.sections import TrainingSpec
-from engine.training.instances import encode_instances, instance_from_text
 from engine.training.history import safetensors_metadata
+from engine.training.instances import encode_instances, instance_from_text
 from engine.training.preparation import layer_plans, loss_of
 
 Array = NDArray[np.float64]
@@ -81,7 +81,9 @@ class TrainedModel:
             target = self.encoding.target
             return [{"value": value} for value in (scores[:, 0] * target.scale + target.offset).tolist()]
         labels = [self.classes[int(position)] for position in predicted_classes(scores).tolist()]
-        answers = [{"label": label, "scores": row} for label, row in zip(labels, scores.tolist(), strict=True)]
+        answers = [
+            {"label": label, "scores": row} for label, row in zip(labels, scores.tolist(), strict=True)
+        ]
         probabilities = self.probabilities(scores)
         if probabilities is not None:
             names = [class_text(c) for c in self.classes]
@@ -105,12 +107,14 @@ class TrainedModel:
         """Every layer's weights (units, inputs), biases and activation, as JSON."""
         return [
             {"weights": weights.tolist(), "biases": biases.tolist(), "activation": layer.activation}
-            for layer, (weights, biases) in zip(self.layers, unflatten(self.layers, self.parameters), strict=True)
+            for layer, (weights, biases) in zip(
+                self.layers, unflatten(self.layers, self.parameters), strict=True
+            )
         ]
 
     def to_bytes(self) -> bytes:
         """As a safetensors file whose metadata holds spec and encoding; equal models give equal bytes."""
-        tensors = {}
+        tensors: dict[str, Array] = {}
         for i, (weights, biases) in enumerate(unflatten(self.layers, self.parameters)):
             tensors |= {f"layers.{i}.weights": weights, f"layers.{i}.biases": biases}
         facts = {
@@ -129,7 +133,11 @@ class TrainedModel:
             if facts["format"] != FORMAT:
                 raise ValueError(f"its format is {facts['format']}, this version reads {FORMAT}")
             spec = TrainingSpec.from_document(facts["spec"])
-            parts = [tensors[f"layers.{i}.{part}"] for i in range(len(tensors) // 2) for part in ("weights", "biases")]
+            parts = [
+                tensors[f"layers.{i}.{part}"]
+                for i in range(len(tensors) // 2)
+                for part in ("weights", "biases")
+            ]
             flat = np.concatenate([part.ravel() for part in parts])
             model = cls(spec, Encoding.from_document(facts["encoding"]), flat)
             _check(model, parts, facts["sha256"])

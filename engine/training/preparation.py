@@ -56,7 +56,9 @@ def prepare(spec: TrainingSpec, table: Table) -> Preparation:
         precision=spec.training.precision,
         early_stopping=spec.training.early_stopping,
         train=_rows(spec, encoding, table.take(train), loss, layers[-1].units, weighted=True),
-        validation=_rows(spec, encoding, table.take(validation), loss, layers[-1].units) if len(validation) else None,
+        validation=_rows(spec, encoding, table.take(validation), loss, layers[-1].units)
+        if len(validation)
+        else None,
     )
     return Preparation(plan, encoding, _initial_parameters(spec, layers))
 
@@ -74,7 +76,10 @@ def layer_plans(spec: TrainingSpec, encoding: Encoding) -> tuple[LayerPlan, ...]
     outputs = len(encoding.target.classes or ()) if spec.task == "multiclass" else 1
     hidden = spec.model.hidden_layers
     sizes = (encoding.width, *(layer.units for layer in hidden), outputs)
-    activations = (*((layer.activation, layer.dropout) for layer in hidden), (spec.model.output_activation, 0.0))
+    activations = (
+        *((layer.activation, layer.dropout) for layer in hidden),
+        (spec.model.output_activation, 0.0),
+    )
     return tuple(
         LayerPlan(inputs, units, activation, dropout)
         for (inputs, units), (activation, dropout) in zip(pairwise(sizes), activations, strict=True)
@@ -91,7 +96,9 @@ def _without_missing(table: Table, features: tuple[str, ...]) -> Table:
     missing = np.any([table.column(name).is_missing for name in features], axis=0)
     if missing.all():
         raise BadData.because(
-            "every row has an empty feature, and missing is drop", code="missing_values", hint="choose mean or median"
+            "every row has an empty feature, and missing is drop",
+            code="missing_values",
+            hint="choose mean or median",
         )
     return table.take(np.flatnonzero(~missing))
 
@@ -109,7 +116,11 @@ def _rows(
     labels = encoding.encode_target(table)
     weights = _class_weights(spec, encoding, labels) if weighted else None
     return Rows(
-        encoding.encode(table), _targets(spec.task, loss, labels, outputs), labels, weights, encoding.target.scale
+        encoding.encode(table),
+        _targets(spec.task, loss, labels, outputs),
+        labels,
+        weights,
+        encoding.target.scale,
     )
 
 
@@ -117,7 +128,9 @@ def _targets(task: str, loss: Loss, labels: Array, outputs: int) -> Array:
     """(rows, outputs): what the loss compares scores with."""
     if task == "regression":
         return labels[:, None].copy()
-    indicator = labels[:, None] if task == "binary" else (labels[:, None] == np.arange(outputs)).astype(np.float64)
+    indicator = (
+        labels[:, None] if task == "binary" else (labels[:, None] == np.arange(outputs)).astype(np.float64)
+    )
     margin = loss.targets == "margin" or (loss.targets == "value" and task == "binary")
     return 2.0 * indicator - 1.0 if margin else indicator.copy()
 

@@ -143,13 +143,17 @@ class Trainer:
 
     def checkpoint(self) -> bytes:
         """Where the training stands, as bytes."""
-        saved = Checkpoint(self._executor.state, self.numerics, self._fingerprint, self.seconds, self._stopped_by)
+        saved = Checkpoint(
+            self._executor.state, self.numerics, self._fingerprint, self.seconds, self._stopped_by
+        )
         return saved.to_bytes()
 
     def result(self) -> Outcome:
         """The model: of the best epoch where early stopping restores it, else as the last update left it."""
         state, stopping = self._executor.state, self._plan.early_stopping
-        parameters = state.best.parameters if stopping and stopping.restore_best and state.best else state.parameters
+        parameters = (
+            state.best.parameters if stopping and stopping.restore_best and state.best else state.parameters
+        )
         parameters = parameters.astype(np.float64)
         model = TrainedModel(self._spec, self._prepared.encoding, parameters)
         return Outcome(model, final_metrics(self._plan, parameters))
