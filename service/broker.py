@@ -5,13 +5,14 @@ The only module that knows Celery. A message carries no truth: the rows do.
 
 import logging
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import redis
 from celery import Celery, signals
-from celery.exceptions import WorkerLostError
+from celery.exceptions import SecurityWarning, WorkerLostError
 from kombu.exceptions import OperationalError
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
@@ -177,6 +178,8 @@ class WorkerHooks:
 
 def run_worker(settings: Settings, hooks: WorkerHooks) -> int:
     """Runs the Celery worker in this process until a signal ends it; gives the exit code."""
+    # Celery warns of root because of pickled messages: ours are JSON, and nothing in them is trusted.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     app = make_celery(settings, patience_seconds=5.0)
     kept = _connect(app, hooks)
 

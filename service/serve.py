@@ -37,7 +37,7 @@ def run(settings: Settings) -> None:
         respawn_interval=0.5,
         workers_kill_timeout=WORKERS_END_SECONDS,
         websockets=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
     ).serve()
 
 

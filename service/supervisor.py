@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -125,6 +126,7 @@ def _spawn(part: Part) -> "subprocess.Popen[bytes]":
         list(part.command),
         env={**os.environ, **part.environment},
         stdin=subprocess.DEVNULL,
+        stdout=sys.stderr.fileno(),  # what the supervisor itself prints stays readable by programs
         start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then stops the parts in order
         preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 - this process has one thread
     )

@@ -97,7 +97,7 @@ class Watchdog:
         return not claimed and busy < self._settings.concurrency and bool(self._broker.depth())
 
 
-def run_sweeper(settings: Settings, beside: int | None = None) -> None:
+def run(settings: Settings, beside: int | None = None) -> None:
     """Sweeps until told to end; `beside` is the worker process to watch, to announce, and to die with.
 
     A worker writes a line to stdin when it has lost a child: then the next sweep comes at once.

@@ -5,11 +5,12 @@ import uuid
 from functools import partial
 from typing import Any
 
-from engine.training.trainer import HistoryBlock, Trainer
 from sqlalchemy.exc import DBAPIError
 
 from engine.errors import BadData, BadModel, BadSpec, Diverged, EngineError
 from engine.spec import TrainingSpec
+from engine.training.history import HistoryBlock
+from engine.training.trainer import Trainer
 from service.storage import DamagedBytes, MissingBytes
 from service.tables import claims, jobs
 from service.tables.base import is_transient
@@ -54,13 +55,28 @@ def _train(bench: Bench, claimed: Claimed) -> None:
         training.run()
     except (LostLease, DBAPIError):
         raise  # without the database nothing can be written: the lease ends, the sweeper gives the job back
+    except BadModel as error:
+        if error.problems[0].code == "wrong_numerics":
+            _decline(bench, claimed)
+        else:
+            _fail(bench, claimed, _engine_problem(error), None)
     except Exception as error:  # noqa: BLE001 - the worker's edge: whatever a job brings, the worker goes on
         problem = _problem(error)
         if problem["code"] == "internal_error":
             _log.exception("the training broke")
-        progress = training.history_only() if training else None
-        bench.database.persist(partial(claims.fail, claimed=claimed, error=problem, progress=progress))
-        _log.info("failed", code=problem["code"])
+        _fail(bench, claimed, problem, training.history_only() if training else None)
+
+
+def _fail(bench: Bench, claimed: Claimed, problem: dict[str, Any], progress: Progress | None) -> None:
+    bench.database.persist(partial(claims.fail, claimed=claimed, error=problem, progress=progress))
+    _log.info("failed", code=problem["code"])
+
+
+def _decline(bench: Bench, claimed: Claimed) -> None:
+    """Leaves a job to the workers with the numerics that it was begun with: one job, one arithmetic."""
+    bench.declined.add(str(claimed.numerics))
+    bench.database.persist(partial(claims.release, claimed=claimed, reason="other_numerics"))
+    _log.warning("left to a worker with other numerics", numerics=claimed.numerics)
 
 
 class Training:
@@ -70,7 +86,7 @@ class Training:
         if claimed.dataset_sha256 is None:
             raise MissingBytes(f"dataset {claimed.dataset_id} is gone")
         self._bench, self._claimed = bench, claimed
-        self._began = self._saved_at = time.monotonic()
+        self._began = self._saved_at = self._looked_at = time.monotonic()
         self._saved_once = False
         self._pending: list[HistoryBlock] = []
         spec = TrainingSpec.from_document(claimed.spec)
@@ -79,9 +95,6 @@ class Training:
 
     def run(self) -> None:
         """Trains until the job, or this claim on it, is over. Raises LostLease and what the engine raises."""
-        if self._claimed.numerics not in {None, self._trainer.numerics}:
-            self._decline()
-            return
         for block in self._trainer.blocks(self._bench.settings.chunk_seconds):
             self._pending.append(block)
             if self._trainer.done:
@@ -104,9 +117,12 @@ class Training:
 
     def _look(self) -> Flags:
         """Saves progress when it is due, and sees what users have asked for meanwhile."""
-        settings = self._bench.settings
+        settings, now = self._bench.settings, time.monotonic()
+        if now - self._looked_at < settings.chunk_seconds / 2:
+            return _NOTHING_ASKED  # the first chunks are short: no look for each
+        self._looked_at = now
         due = settings.progress_seconds if self._saved_once else settings.first_progress_seconds
-        if time.monotonic() - self._saved_at >= due:
+        if now - self._saved_at >= due:
             return self._save()
         try:
             with self._bench.database.reading() as db:
@@ -143,13 +159,6 @@ class Training:
             return
         self._release(reason)
         _log.info("given back", reason=reason, epoch=self._trainer.epoch)
-
-    def _decline(self) -> None:
-        self._bench.declined.add(str(self._claimed.numerics))
-        self._release("other_numerics")
-        _log.warning(
-            "left to a worker with the numerics that it was begun with", numerics=self._claimed.numerics
-        )
 
     def _release(self, reason: str) -> None:
         release = partial(claims.release, claimed=self._claimed, reason=reason)
@@ -218,8 +227,7 @@ def _pack(blocks: list[HistoryBlock]) -> list[Block]:
 
 
 def _last_row(block: HistoryBlock) -> dict[str, Any]:
-    row: dict[str, Any] = _cut(block, len(block) - 1, len(block)).rows()[0]
-    return row
+    return next(block.rows(len(block) - 1))
 
 
 def _problem(error: Exception) -> dict[str, Any]:
@@ -230,7 +238,7 @@ def _problem(error: Exception) -> dict[str, Any]:
             return {"code": "diverged", "detail": first.detail, "hint": first.hint, "epoch": error.epoch}
         case MissingBytes() | DamagedBytes():
             return {"code": "dataset_unreadable", "detail": str(error), "hint": "Upload the dataset again."}
-        case BadSpec() | BadData() | BadModel():
+        case BadSpec() | BadData():
             return _engine_problem(error)
         case MemoryError():
             hint = "Try a smaller model, batch or dataset."
@@ -244,7 +252,7 @@ def _problem(error: Exception) -> dict[str, Any]:
 
 
 def _engine_problem(error: EngineError) -> dict[str, Any]:
-    code = {BadSpec: "bad_spec", BadData: "bad_data"}.get(type(error), "bad_checkpoint")
+    code = {BadSpec: "bad_spec", BadData: "bad_data", BadModel: "bad_checkpoint"}[type(error)]
     problems = [
         {"pointer": each.pointer, "code": each.code, "detail": each.detail} for each in error.problems
     ]
