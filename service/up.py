@@ -47,7 +47,7 @@ def _serve(supervisor: Supervisor, settings: Settings, runtime: Path) -> None:
         supervisor.start(broker_part(path))
         settings = replace(settings, broker_url=f"unix://{path}")
     _upgrade(settings)
-    for name in ("worker", "api"):
+    for name in ("api", "worker"):
         command = (sys.executable, "-m", "service.cli", name)
         supervisor.start(Part(name, command, {**settings.environment(), **_ONE_THREAD}))
     ready = partial(_answers, settings.host, settings.port)

@@ -34,7 +34,7 @@ class Worker:
             ready=self.keep_sweeper,
             every_second=self.keep_sweeper,
             child_lost=self.wake_sweeper,
-            stopping=self._stopping.set,
+            stopping=self.begin_to_stop,
         )
 
     def open_bench(self) -> None:
@@ -49,7 +49,7 @@ class Worker:
 
     def keep_sweeper(self) -> None:
         """Starts the sweeper, and again whenever it has died."""
-        if self._sweeper is not None and self._sweeper.poll() is None:
+        if self._stopping.is_set() or (self._sweeper is not None and self._sweeper.poll() is None):
             return
         if self._sweeper is not None:
             _log.warning("the sweeper died, starting another", exit_code=self._sweeper.returncode)
@@ -65,8 +65,14 @@ class Worker:
             except OSError:
                 _log.warning("the sweeper does not listen, the lease will do it")
 
+    def begin_to_stop(self) -> None:
+        """The children save and give back; the sweeper has nothing left to watch."""
+        self._stopping.set()
+        if self._sweeper is not None:
+            self._sweeper.terminate()
+
     def stop_sweeper(self) -> None:
-        """Ends the sweeper; nobody waits long for it."""
+        """Leaves no sweeper behind."""
         if self._sweeper is None:
             return
         self._sweeper.terminate()
@@ -82,6 +88,7 @@ def run(settings: Settings) -> int:
     require_current(database)
     database.close()  # before any fork: children open their own
     worker = Worker(settings)
+    worker.keep_sweeper()
     _log.info("worker started", concurrency=settings.concurrency)
     try:
         return run_worker(settings, worker.hooks())

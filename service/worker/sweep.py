@@ -9,7 +9,6 @@ import random
 import select
 import signal
 import sys
-import threading
 import time
 from functools import partial
 
@@ -106,18 +105,19 @@ def run(settings: Settings, beside: int | None = None) -> None:
     broker = Broker(settings)
     sweeper = Sweeper(settings, database, broker)
     watchdog = Watchdog(settings, database, broker, beside) if beside else None
-    told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    heard = True
-    while heard and not told.is_set():
+        signal.signal(number, lambda *_: sys.exit(0))  # a transaction cut short has not happened
+    try:
+        while True:
+            if beside:
+                broker.announce(worker_prefix(beside), 3 * settings.sweep_seconds + 2)
+            _sweep_once(sweeper, watchdog)
+            pause = settings.sweep_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - a spread, no secret
+            if not _wait(pause, listening=beside is not None):
+                return
+    finally:
         if beside:
-            broker.announce(worker_prefix(beside), 3 * settings.sweep_seconds + 2)
-        _sweep_once(sweeper, watchdog)
-        pause = settings.sweep_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - a spread, no secret
-        heard = _wait(pause, told, listening=beside is not None)
-    if beside:
-        broker.retire(worker_prefix(beside))
+            broker.retire(worker_prefix(beside))
 
 
 def _sweep_once(sweeper: Sweeper, watchdog: Watchdog | None) -> None:
@@ -131,10 +131,7 @@ def _sweep_once(sweeper: Sweeper, watchdog: Watchdog | None) -> None:
         )
 
 
-def _wait(seconds: float, told: threading.Event, *, listening: bool) -> bool:
+def _wait(seconds: float, *, listening: bool) -> bool:
     """Waits for the next sweep, or for a worried line on stdin; False when the other end of stdin is gone."""
-    if not listening:
-        told.wait(seconds)
-        return True
-    ready, _, _ = select.select([sys.stdin], [], [], seconds)
+    ready, _, _ = select.select([sys.stdin] if listening else [], [], [], seconds)
     return not ready or bool(os.read(sys.stdin.fileno(), 4096))
