@@ -1,0 +1,114 @@
+"""The API through Flask's client, on a real database and broker; training runs in this process."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from service.api.parts import Parts
+from service.app import create_app
+from service.settings import Settings
+from service.worker.bench import Bench, SharedFlag
+from service.worker.train import work
+from tests.servers import ValkeyServer
+
+# The seed document's own training: small, quick, and its numbers are known.
+SEED_SPEC: dict[str, Any] = {
+    "target": "y",
+    "preprocessing": {"scale": "none"},
+    "split": {"validation": 0},
+    "model": {
+        "name": "moons",
+        "hidden_layers": [{"units": 16, "activation": "tanh"}, {"units": 16, "activation": "tanh"}],
+        "output_activation": "tanh",
+        "init": {"scheme": "uniform", "low": -1.0, "high": 1.0},
+    },
+    "loss": "hinge",
+    "optimizer": {"name": "sgd", "learning_rate": 1.0},
+    "schedule": {"name": "linear", "end_factor": 0.1},
+    "training": {"epochs": 21, "batch_size": None, "seed": 1337},
+}
+SEED_SAMPLE: dict[str, Any] = {
+    "sample": "moons",
+    "options": {"n_samples": 100, "noise": 0.1, "random_state": 1337, "labels": [-1, 1]},
+}
+
+Post = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def settings(sqlite_url: str, valkey: ValkeyServer, tmp_path: Path) -> Settings:
+    """Settings that point at a database, a broker and a folder of the test's own."""
+    return Settings(
+        database_url=sqlite_url,
+        broker_url=valkey.url,
+        data_dir=tmp_path / "data",
+        max_body_bytes=100_000,
+        max_instances=1_000,
+        max_rows=1_000,
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The application, put together as it runs."""
+    made = create_app(settings)
+    yield made
+    parts: Parts = made.extensions["gradhouse"]
+    parts.database.close()
+    parts.broker.close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client of the application."""
+    return app.test_client()
+
+
+@pytest.fixture
+def train(settings: Settings) -> Iterator[Callable[[], None]]:
+    """Trains every job that waits, as a worker does."""
+    benches: list[Bench] = []
+
+    def train_all() -> None:
+        if not benches:
+            benches.append(Bench.open(settings, SharedFlag()))
+        while work(benches[0]) is not None:
+            pass
+
+    yield train_all
+    for bench in benches:
+        bench.database.close()
+        bench.broker.close()
+
+
+@pytest.fixture
+def dataset(client: FlaskClient) -> str:
+    """The id of the seed's moons."""
+    return str(client.post("/api/v1/datasets", json=SEED_SAMPLE).json["id"])  # type: ignore[index]  # it is JSON
+
+
+@pytest.fixture
+def post_job(client: FlaskClient, dataset: str) -> Post:
+    """Posts the seed's training, with changes; gives the job."""
+
+    def post(**changes: Any) -> dict[str, Any]:
+        answer = client.post("/api/v1/jobs", json={"dataset_id": dataset, **SEED_SPEC, **changes})
+        assert answer.status_code == 202, answer.text
+        job: dict[str, Any] = answer.json
+        return job
+
+    return post
+
+
+@pytest.fixture
+def trained(client: FlaskClient, post_job: Post, train: Callable[[], None]) -> dict[str, Any]:
+    """The seed's training once it is done: the job's document."""
+    job_id = post_job()["id"]
+    train()
+    job: dict[str, Any] = client.get(f"/api/v1/jobs/{job_id}").json
+    assert job["status"] == "succeeded", job
+    return job
