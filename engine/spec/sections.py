@@ -67,7 +67,7 @@ class HiddenLayer:
     """One hidden layer."""
 
     units: int = knob(Number(1, whole=True), 16, "neurons in the layer")
-    activation: str = knob(OneOf("activation", ACTIVATIONS.names()), "tanh", "the neurons' activation")
+    activation: str = knob(OneOf("activation", ACTIVATIONS.names()), "silu", "the neurons' activation")
     dropout: float = knob(
         Number(0.0, 0.95), 0.0, "share of the layer's outputs dropped in training (inverted)"
     )
