@@ -67,6 +67,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
     def _endpoint(self, method: str, rule: str, produces: tuple[str, ...]) -> Decorator:
         def decorate(view: View) -> View:
             vars(view)[PRODUCES] = produces
+            described = vars(view).setdefault("_apidoc", {})  # where flask-smorest keeps what decorators say
+            described["manual_doc"] = {"operationId": view.__name__, **described.get("manual_doc", {})}
             self.add_url_rule(rule, view_func=view, methods=[method])
             return view
 

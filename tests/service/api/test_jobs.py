@@ -1,0 +1,321 @@
+"""Jobs over HTTP."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from service.settings import Settings
+from service.tables import claims, jobs
+from service.tables.base import LOCAL_OWNER, Database
+from tests.service.api.answers import errors_of, problem_of
+from tests.service.api.conftest import SEED_SPEC, Post
+
+URL = "/api/v1/jobs"
+Change = dict[str, Any]
+
+
+def listed(client: FlaskClient, query: str = "") -> list[str]:
+    return [job["id"] for job in client.get(f"{URL}{query}").json["data"]]  # type: ignore[index]  # it is JSON
+
+
+def claim(settings: Settings) -> claims.Claimed:
+    database = Database(settings.database)
+    try:
+        with database.session() as db:
+            claimed = claims.claim_next(db, "a worker", claim_id="c1", lease_seconds=60)
+    finally:
+        database.close()
+    assert claimed is not None
+    return claimed
+
+
+def fail(settings: Settings, error: dict[str, Any]) -> None:
+    claimed, database = claim(settings), Database(settings.database)
+    with database.session() as db:
+        claims.fail(db, claimed, error)
+    database.close()
+
+
+def test_the_smallest_body_is_queued_with_every_default_filled_in(client: FlaskClient, dataset: str) -> None:
+    answer = client.post(URL, json={"dataset_id": dataset, "target": "y"})
+    job = answer.json
+    assert answer.status_code == 202
+    assert job is not None
+    assert answer.headers["Location"] == f"{URL}/{job['id']}"
+    assert answer.headers["Operation-Location"] == f"http://localhost{URL}/{job['id']}"
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert (job["status"], job["done"], job["kind"], job["attempt"]) == ("queued", False, "train", 1)
+    assert job["progress"]["fraction"] == 0
+    assert job["queue_position"] == 1
+    assert [move["status"] for move in job["transitions"]] == ["queued"]
+    assert job["spec"]["features"] == ["x1", "x2"]
+    assert job["spec"]["task"] == "binary"
+    assert job["spec"]["training"]["seed"] == 1337
+    assert (job["model_id"], job["error"], job["latest"]) == (None, None, None)
+
+
+def test_a_trained_job_shows_the_seeds_numbers_and_leads_to_its_model(
+    client: FlaskClient, trained: dict[str, Any]
+) -> None:
+    assert trained["done"] is True
+    assert trained["progress"] == {"fraction": 1.0, "epoch": 21, "epochs": 21, "eta_seconds": None}
+    assert trained["latest"]["train_loss"] == pytest.approx(0.17946586268211423, abs=1e-12)
+    assert [move["status"] for move in trained["transitions"]] == ["queued", "running", "succeeded"]
+    assert trained["queue_position"] is None
+    result = client.get(f"{URL}/{trained['id']}/result")
+    assert result.status_code == 303
+    assert result.headers["Location"] == trained["links"]["model"] == f"/api/v1/models/{trained['model_id']}"
+    assert client.get(result.headers["Location"]).status_code == 200
+
+
+def test_a_job_that_is_not_done_says_when_to_look_again(client: FlaskClient, post_job: Post) -> None:
+    job = post_job()
+    assert client.get(f"{URL}/{job['id']}").headers["Retry-After"] == "1"
+    result = client.get(f"{URL}/{job['id']}/result")
+    assert (result.status_code, result.headers["Retry-After"]) == (202, "1")
+    assert result.json == client.get(f"{URL}/{job['id']}").json
+
+
+def test_a_broker_that_is_away_does_not_lose_the_job(
+    client: FlaskClient, post_job: Post, app: Any, train: Callable[[], None]
+) -> None:
+    app.extensions["gradhouse"].broker.close()
+    job = post_job()
+    train()
+    assert client.get(f"{URL}/{job['id']}").json["status"] == "succeeded"  # type: ignore[index]  # it is JSON
+
+
+def test_a_queued_job_is_canceled_at_once_and_again_says_so(client: FlaskClient, post_job: Post) -> None:
+    job = post_job()
+    first = client.post(f"{URL}/{job['id']}/cancel")
+    assert (first.status_code, first.json and first.json["status"]) == (202, "canceled")
+    again = client.post(f"{URL}/{job['id']}/cancel")
+    assert (again.status_code, again.json and again.json["status"]) == (200, "canceled")
+    problem_of(client.get(f"{URL}/{job['id']}/result"), 409, "job_canceled")
+
+
+def test_a_running_job_shows_canceling_until_its_worker_sees_it(
+    client: FlaskClient, post_job: Post, settings: Settings
+) -> None:
+    job = post_job()
+    claim(settings)
+    assert client.post(f"{URL}/{job['id']}/cancel").json["status"] == "canceling"  # type: ignore[index]  # it is JSON
+    assert client.post(f"{URL}/{job['id']}/cancel").status_code == 200
+    assert listed(client, "?status=canceling") == [job["id"]]
+    assert listed(client, "?status=running") == []
+
+
+def test_a_finished_job_cannot_be_canceled(client: FlaskClient, trained: dict[str, Any]) -> None:
+    detail = problem_of(client.post(f"{URL}/{trained['id']}/cancel"), 409, "job_finished")["detail"]
+    assert "succeeded" in detail
+
+
+def test_a_failed_job_says_why_in_a_problem_document(
+    client: FlaskClient, post_job: Post, settings: Settings
+) -> None:
+    job = post_job()
+    fail(settings, {"code": "diverged", "detail": "the loss stopped in epoch 3", "hint": "less", "epoch": 3})
+    error = client.get(f"{URL}/{job['id']}").json["error"]  # type: ignore[index]  # it is JSON
+    assert error["type"] == "/problems/diverged"
+    assert error["message"] == error["detail"] == "the loss stopped in epoch 3"
+    assert (error["code"], error["hint"], error["epoch"]) == ("diverged", "less", 3)
+    assert "epoch 3" in problem_of(client.get(f"{URL}/{job['id']}/result"), 409, "diverged")["detail"]
+    problem_of(client.post(f"{URL}/{job['id']}/cancel"), 409, "job_finished")
+
+
+def test_a_result_whose_model_was_deleted_is_gone(client: FlaskClient, trained: dict[str, Any]) -> None:
+    assert client.delete(trained["links"]["model"]).status_code == 204
+    problem_of(client.get(f"{URL}/{trained['id']}/result"), 410, "gone")
+
+
+def test_jobs_are_listed_and_filtered(client: FlaskClient, post_job: Post, dataset: str) -> None:
+    first, second = post_job()["id"], post_job(model={"name": "other"})["id"]
+    assert listed(client) == [second, first]
+    assert listed(client, "?name=other") == [second]
+    assert listed(client, f"?dataset_id={dataset}&limit=1") == [second]
+    assert listed(client, f"?after={second}") == [first]
+    assert listed(client, "?status=succeeded") == []
+    assert "transitions" not in client.get(URL).json["data"][0]  # type: ignore[index]  # it is JSON
+
+
+def test_only_a_job_that_is_done_is_deleted_and_its_model_stays(
+    client: FlaskClient, trained: dict[str, Any], post_job: Post
+) -> None:
+    problem_of(client.delete(f"{URL}/{post_job()['id']}"), 409, "job_not_done")
+    assert client.delete(f"{URL}/{trained['id']}").status_code == 204
+    problem_of(client.get(f"{URL}/{trained['id']}"), 404, "not_found")
+    assert client.get(trained["links"]["model"]).status_code == 200
+
+
+def test_jobs_wait_by_priority(client: FlaskClient, post_job: Post) -> None:
+    low, high = post_job(priority="low"), post_job(priority="high", metadata={"team": "a"})
+    assert client.get(f"{URL}/{low['id']}").json["queue_position"] == 2  # type: ignore[index]  # it is JSON
+    assert high["queue_position"] == 1
+    assert (high["priority"], high["metadata"]) == ("high", {"team": "a"})
+
+
+def test_validation_says_what_the_post_would_and_queues_nothing(client: FlaskClient, dataset: str) -> None:
+    body = {"dataset_id": dataset, **SEED_SPEC}
+    answer = client.post(f"{URL}:validate", json=body).json
+    assert answer is not None
+    assert (answer["valid"], answer["parameters"]) == (True, 337)
+    assert answer["spec"]["loss"] == "hinge"
+    wrong = {**body, "loss": "hing", "extra": 1}
+    tried, posted = client.post(f"{URL}:validate", json=wrong), client.post(URL, json=wrong)
+    assert errors_of(tried) == errors_of(posted)
+    assert listed(client) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "code", "words"),
+    [
+        ({"learing_rate": 1}, "/learing_rate", "unknown_field", "learing_rate"),
+        (
+            {"optimizer": {"learing_rate": 1}},
+            "/optimizer/learing_rate",
+            "unknown_field",
+            'did you mean "learning_rate"',
+        ),
+        ({"target": "z"}, "/target", "unknown_column", "x1, x2, y"),
+        ({"features": ["x1", "x3"]}, "/features/1", "unknown_column", "x3"),
+        ({"loss": "hing"}, "/loss", "unknown_name", 'did you mean "hinge"'),
+        (
+            {"model": {"hidden_layers": [{"units": 4, "activation": "tan"}]}},
+            None,
+            "unknown_name",
+            'did you mean "tanh"',
+        ),
+        (
+            {"optimizer": {"name": "sgd", "learning_rate": -1}},
+            "/optimizer/learning_rate",
+            "out_of_range",
+            "got -1",
+        ),
+        ({"training": {"epochs": 0}}, "/training/epochs", "out_of_range", "got 0"),
+        ({"training": {"epochs": 2.5}}, "/training/epochs", "wrong_type", "got 2.5"),
+        ({"training": {"epochs": "21"}}, "/training/epochs", "wrong_type", "integer"),
+        ({"training": {"epochs": True}}, "/training/epochs", "wrong_type", "integer"),
+        ({"training": {"epochs": 10**9}}, "/training/epochs", "out_of_range", "1000000"),
+        ({"model": {"hidden_layers": [1_000_000]}}, "/model/hidden_layers/0", "out_of_range", "4096"),
+        ({"model": {"hidden_layers": [4096, 4096]}}, "/model/hidden_layers", "too_large", "parameters"),
+        ({"priority": "urgent"}, "/priority", "unknown_value", "high, normal, low"),
+        ({"metadata": [1]}, "/metadata", "wrong_type", "got [1]"),
+        ({"metadata": {"a": "b" * 20_000}}, "/metadata", "too_large", "16384 bytes"),
+        ({"dataset_id": "ds_nothing"}, "/dataset_id", "unknown_dataset", "ds_nothing"),
+        ({"dataset_id": 3}, "/dataset_id", "wrong_type", "got 3"),
+        ({"dataset_id": None}, "/dataset_id", "wrong_type", "got null"),
+        ({"init_from": 3}, "/init_from", None, "init_from"),
+    ],
+)
+def test_bad_input_names_fact_bound_and_remedy_and_queues_nothing(
+    client: FlaskClient, dataset: str, change: Change, pointer: str | None, code: str | None, words: str
+) -> None:
+    answer = client.post(URL, json={"dataset_id": dataset, **SEED_SPEC, **change})
+    errors = problem_of(answer, 422)["errors"]
+    [error] = [each for each in errors if pointer in (None, each["pointer"])]
+    assert code in (None, error["code"])
+    assert words in f"{error['detail']} {error.get('hint', '')}"
+    assert listed(client) == []
+
+
+def test_all_problems_of_envelope_and_spec_come_at_once(client: FlaskClient) -> None:
+    body = {
+        "dataset_id": "ds_nothing",
+        "priority": "hihg",
+        "target": "y",
+        "optimiser": {},
+        "optimizer": {"name": "sgd", "learning_rate": -1},
+        "training": {"epochs": 0, "seed": "x"},
+    }
+    assert errors_of(client.post(URL, json=body)) == {
+        "/dataset_id": "unknown_dataset",
+        "/priority": "unknown_value",
+        "/optimiser": "unknown_field",
+        "/optimizer/learning_rate": "out_of_range",
+        "/training/epochs": "out_of_range",
+        "/training/seed": "wrong_type",
+    }
+
+
+def test_a_target_with_one_class_teaches_nothing(client: FlaskClient) -> None:
+    rows = {"columns": ["x", "y"], "rows": [[i, "a"] for i in range(20)]}
+    made = client.post("/api/v1/datasets", json=rows).json
+    assert made is not None
+    answer = client.post(URL, json={"dataset_id": made["id"], "target": "y"})
+    assert errors_of(answer) == {"/target": "one_class"}
+
+
+def test_text_where_numbers_are_due_is_refused(client: FlaskClient) -> None:
+    rows = {"columns": ["x", "y"], "rows": [[i, f"value {i % 3}"] for i in range(20)]}
+    made = client.post("/api/v1/datasets", json=rows).json
+    assert made is not None
+    answer = client.post(URL, json={"dataset_id": made["id"], "target": "y", "task": "regression"})
+    assert errors_of(answer) == {"/task": "wrong_target"}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("", "empty"),
+        ("{", "line 1 column 2"),
+        ('{"target":\n "y",}', "line 2"),
+        ('{"optimizer": {"learning_rate": NaN}}', "line 1 column 33"),
+        ('{"a": Infinity}', "line 1 column 7"),
+        ('{"target": "y", "target": "z"}', '"target" stands twice'),
+        ("[" * 40 + "]" * 40, "32 levels"),
+        ("\ufeff{}", "BOM"),
+        (b"\xff", "UTF-8"),
+        ('{"a": 1e999}', "infinity"),
+    ],
+)
+def test_what_is_not_json_is_refused_with_line_and_column(
+    client: FlaskClient, data: str | bytes, words: str
+) -> None:
+    answer = client.post(URL, data=data, content_type="application/json")
+    assert words in problem_of(answer, 400, "not_json")["detail"]
+
+
+@pytest.mark.parametrize("body", ["[]", "3", '"x"', "null"])
+def test_a_body_that_is_no_object_is_refused(client: FlaskClient, body: str) -> None:
+    answer = client.post(URL, data=body, content_type="application/json")
+    assert errors_of(answer) == {"": "wrong_type"}
+
+
+def test_a_wrong_media_type_is_refused(client: FlaskClient, dataset: str) -> None:
+    for media_type in ("text/plain", "application/x-www-form-urlencoded", ""):
+        answer = client.post(
+            URL, data=f'{{"dataset_id": "{dataset}", "target": "y"}}', content_type=media_type
+        )
+        problem_of(answer, 415, "unsupported_media_type")
+    assert listed(client) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=1001", "limit=x", "limit=1.0", "status=done", "stat=queued"]
+)
+def test_a_wrong_query_is_refused(client: FlaskClient, query: str) -> None:
+    assert set(errors_of(client.get(f"{URL}?{query}"))) == {f"/{query.partition('=')[0]}"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", ""), ("DELETE", ""), ("GET", "/result"), ("GET", "/history"), ("POST", "/cancel")],
+)
+def test_an_unknown_job_is_not_found(client: FlaskClient, method: str, path: str) -> None:
+    answer = client.open(f"{URL}/job_nothing{path}", method=method)
+    assert "job_nothing" in problem_of(answer, 404, "not_found")["detail"]
+
+
+def test_another_owners_job_is_not_found(client: FlaskClient, post_job: Post, settings: Settings) -> None:
+    job = post_job()
+    database = Database(settings.database)
+    with database.session() as db:
+        row = jobs.find(db, LOCAL_OWNER, job["id"])
+        assert row is not None
+        row.owner = "somebody"
+    database.close()
+    problem_of(client.get(f"{URL}/{job['id']}"), 404, "not_found")
+    problem_of(client.post(f"{URL}/{job['id']}/cancel"), 404, "not_found")
+    assert listed(client) == []

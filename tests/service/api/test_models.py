@@ -1,0 +1,69 @@
+"""Models over HTTP."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from tests.service.api.answers import errors_of, problem_of
+from tests.service.api.conftest import Post
+
+URL = "/api/v1/models"
+
+
+def test_a_model_says_what_it_was_made_from(client: FlaskClient, trained: dict[str, Any]) -> None:
+    model = client.get(f"{URL}/{trained['model_id']}").json
+    assert model is not None
+    assert model["id"] == trained["model_id"]
+    assert (model["name"], model["version"], model["parameter_count"]) == ("moons", 1, 337)
+    assert (model["job_id"], model["dataset_id"]) == (trained["id"], trained["dataset_id"])
+    assert model["spec"] == trained["spec"]
+    assert model["inputs"] == [{"name": name, "type": "number", "categories": None} for name in ("x1", "x2")]
+    assert model["classes"] == [-1, 1]
+    assert model["metrics"]["validation"] is None
+    assert {"loss", "accuracy"} <= model["metrics"]["train"].keys()
+    assert len(model["sha256"]) == 64
+
+
+def test_a_name_stands_for_its_newest_version(
+    client: FlaskClient, trained: dict[str, Any], post_job: Post, train: Callable[[], None]
+) -> None:
+    job = post_job()
+    train()
+    newest = client.get(f"/api/v1/jobs/{job['id']}").json["model_id"]  # type: ignore[index]  # it is JSON
+    references = {"moons": newest, "moons@2": newest, "moons@1": trained["model_id"]}
+    for reference, model_id in references.items():
+        assert client.get(f"{URL}/{reference}").json["id"] == model_id  # type: ignore[index]  # it is JSON
+    for reference in ("moons@3", "moons@x", "moons@", "noons"):
+        problem_of(client.get(f"{URL}/{reference}"), 404, "not_found")
+
+
+def test_models_are_listed_without_their_parameters(client: FlaskClient, trained: dict[str, Any]) -> None:
+    page = client.get(f"{URL}?name=moons").json
+    assert page is not None
+    assert [model["id"] for model in page["data"]] == [trained["model_id"]]
+    assert "layers" not in page["data"][0]
+    assert client.get(f"{URL}?name=other").json == {"data": [], "has_more": False, "next": None}
+    assert errors_of(client.get(f"{URL}?nam=x")) == {"/nam": "unknown_field"}
+
+
+def test_parameters_come_layer_by_layer(client: FlaskClient, trained: dict[str, Any]) -> None:
+    layers = client.get(f"{URL}/moons/parameters").json["layers"]  # type: ignore[index]  # it is JSON
+    shapes = [(len(layer["weights"]), len(layer["weights"][0]), len(layer["biases"])) for layer in layers]
+    assert shapes == [(16, 2, 16), (16, 16, 16), (1, 16, 1)]
+    assert [layer["activation"] for layer in layers] == ["tanh"] * 3
+
+
+def test_a_model_is_not_sent_again_to_who_has_it(client: FlaskClient, trained: dict[str, Any]) -> None:
+    for path in (f"{URL}/moons", f"{URL}/moons/parameters"):
+        etag = client.get(path).headers["ETag"]
+        assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_a_deleted_model_answers_no_more(client: FlaskClient, trained: dict[str, Any]) -> None:
+    predictions = f"{URL}/{trained['model_id']}/predictions?x1=0&x2=0"
+    assert client.get(predictions).status_code == 200
+    assert client.delete(f"{URL}/{trained['model_id']}").status_code == 204
+    problem_of(client.get(predictions), 404, "not_found")
+    problem_of(client.get(f"{URL}/moons"), 404, "not_found")
+    problem_of(client.delete(f"{URL}/{trained['model_id']}"), 404, "not_found")

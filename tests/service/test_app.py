@@ -1,0 +1,176 @@
+"""The application as a whole: every route, every error, the document of all."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import validate
+from werkzeug.routing import Rule
+
+from engine.errors import BadData, Problem
+from service.app import as_service_error, create_app
+from service.errors import KINDS
+from service.settings import Settings
+from service.tables.base import Conflict
+from service.web.openapi import METHODS, operations
+from tests.servers import ValkeyServer
+from tests.service.api.answers import problem_of
+
+PAGES = ("/", "/static/", "/problems", "/docs", "/openapi.json")
+
+
+@pytest.fixture(scope="module")
+def app(
+    migrated_sqlite: Path, shared_valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
+    """One application for all tests here: none of them changes anything."""
+    made = create_app(
+        Settings(
+            database_url=f"sqlite:///{migrated_sqlite}",
+            broker_url=shared_valkey.url,
+            data_dir=tmp_path_factory.mktemp("data"),
+        )
+    )
+    yield made
+    made.extensions["gradhouse"].database.close()
+    made.extensions["gradhouse"].broker.close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def document(client: FlaskClient) -> dict[str, Any]:
+    read: dict[str, Any] = client.get("/openapi.json").json
+    return read
+
+
+def routes(app: Flask) -> list[tuple[str, str]]:
+    """Method and path of every route, with an id that names nothing in place of each variable."""
+
+    def path(rule: Rule) -> str:
+        return re.sub(r"<[^>]+>", "nothing", rule.rule)
+
+    methods = {method.upper() for method in METHODS}
+    return [
+        (method, path(rule))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) & methods
+    ]
+
+
+def is_page(path: str) -> bool:
+    return path == "/" or path.startswith(PAGES[1:])
+
+
+def test_the_openapi_document_is_valid(document: dict[str, Any]) -> None:
+    validate(document)
+    assert document["openapi"].startswith("3.1")
+
+
+def test_every_route_is_described_in_the_openapi_document(app: Flask, document: dict[str, Any]) -> None:
+    described = {(method.upper(), path) for path, method, _ in operations(document)}
+    served = {
+        (method, re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) & {each.upper() for each in METHODS}
+        if not is_page(rule.rule)
+    }
+    assert described == served
+
+
+def test_every_operation_has_an_id_a_summary_and_described_errors(document: dict[str, Any]) -> None:
+    found = list(operations(document))
+    ids = [operation["operationId"] for _, _, operation in found]
+    assert len(set(ids)) == len(ids)
+    for path, _, operation in found:
+        assert operation["summary"].endswith(".") or ";" in operation["summary"]
+        errors = {status for status in operation["responses"] if status >= "400"}
+        assert {"400", "403", "406", "500", "503"} <= errors
+        assert ("404" in errors) == ("{" in path)
+        assert all("Problem" in operation["responses"][status]["$ref"] for status in errors)
+
+
+def test_every_route_answers_an_unknown_id_with_a_problem(app: Flask, client: FlaskClient) -> None:
+    for method, path in routes(app):
+        if "nothing" in path:
+            body = {"instances": [[1]]} if path.endswith("predictions") and method == "POST" else None
+            problem_of(client.open(path, method=method, json=body), 404, "not_found")
+
+
+def test_every_route_answers_a_wrong_method_with_what_is_allowed(app: Flask, client: FlaskClient) -> None:
+    for path in {path for _, path in routes(app)}:
+        answer = client.open(path.replace("nothing", "swagger-ui.css"), method="PUT")
+        problem_of(answer, 405, "method_not_allowed")
+        assert answer.headers["Allow"]
+
+
+def test_every_route_refuses_a_foreign_host_and_a_foreign_page(app: Flask, client: FlaskClient) -> None:
+    for method, path in routes(app):
+        problem_of(client.open(path, method=method, headers={"Host": "evil.example"}), 403, "foreign_host")
+        foreign = {"Origin": "https://evil.example"}
+        problem_of(client.open(path, method=method, headers=foreign), 403, "cross_origin")
+
+
+def test_every_reading_route_says_when_nothing_is_acceptable(app: Flask, client: FlaskClient) -> None:
+    for method, path in routes(app):
+        if method != "DELETE" and not is_page(path):
+            answer = client.open(path, method=method, headers={"Accept": "image/png"})
+            problem_of(answer, 406, "not_acceptable")
+
+
+def test_every_body_of_another_media_type_is_refused(client: FlaskClient, document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        if "requestBody" in operation:
+            answer = client.open(
+                path.replace("{model}", "nothing"), method=method.upper(), data="x", content_type="a/b"
+            )
+            problem_of(answer, 415, "unsupported_media_type")
+
+
+def test_errors_are_problems_whatever_the_request_accepts(client: FlaskClient) -> None:
+    for accept in ("text/html", "application/json", "*/*", "image/png, text/html;q=0.5"):
+        problem_of(client.get("/nothing/here", headers={"Accept": accept}), 404, "not_found")
+
+
+def test_every_kind_of_error_has_its_page(client: FlaskClient) -> None:
+    for code, kind in KINDS.items():
+        page = client.get(f"/problems/{code}")
+        assert page.status_code == 200
+        assert code in page.text
+        assert str(kind.status) in page.text
+        assert code in client.get("/problems").text
+    problem_of(client.get("/problems/nothing"), 404, "not_found")
+
+
+def test_an_unexpected_error_tells_nothing_of_the_inside(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("/root/secret/path")
+
+    monkeypatch.setitem(app.view_functions, "health.read_health", broken)
+    answer = client.get("/healthz", headers={"X-Request-ID": "mine"})
+    problem_of(answer, 500, "internal_error")
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+    assert "request mine failed" in caplog.text
+    assert "/root/secret/path" in caplog.text
+
+
+def test_errors_of_other_rooms_have_their_answers() -> None:
+    data = as_service_error(
+        BadData([Problem("/rows/3/1", "not_finite", "inf is not finite", "leave it empty")])
+    )
+    assert data is not None
+    assert (data.status, data.code, data.errors[0].pointer) == (422, "validation_failed", "/rows/3/1")
+    conflict = as_service_error(Conflict("job_finished", "it has ended", "post another"))
+    assert conflict is not None
+    assert (conflict.status, conflict.code, conflict.hint) == (409, "job_finished", "post another")
+    assert as_service_error(KeyError("x")) is None
