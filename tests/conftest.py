@@ -1,6 +1,5 @@
 """Fixtures for every test: real databases of both kinds, a real broker, settings that point at them."""
 
-import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,20 +8,18 @@ import pytest
 
 from service.settings import Settings
 from service.tables.base import Database
-from service.tables.schema import upgrade
+from service.tables.schema import METADATA, upgrade
 from tests.servers import PostgresServer, ValkeyServer
-
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """One PostgreSQL for the whole session; tests get databases of their own."""
+    """One PostgreSQL for the whole session; tests take turns."""
     server = PostgresServer()
-    database = Database(server.url("postgres"), pool_size=1)
+    server.execute("CREATE DATABASE migrated")
+    database = Database(server.url("migrated"), pool_size=1)
     upgrade(database)
     database.close()
-    server.execute("CREATE DATABASE migrated TEMPLATE postgres")
     yield server
     server.stop()
 
@@ -45,12 +42,11 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres: PostgresServer) -> Iterator[str]:
-    """A migrated PostgreSQL database of the test's own."""
-    name = f"test_{next(_numbers)}"
-    postgres.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
-    yield postgres.url(name)
-    postgres.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+def postgres_url(postgres: PostgresServer) -> str:
+    """A migrated PostgreSQL database with nothing in it: emptied, which is quicker than a new one."""
+    tables = reversed(METADATA.sorted_tables)
+    postgres.execute("; ".join(f"DELETE FROM {table.name}" for table in tables), database="migrated")
+    return postgres.url("migrated")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -74,9 +74,9 @@ class PostgresServer:
         """The SQLAlchemy URL of one of its databases."""
         return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement: str, *, database: str = "postgres") -> None:
         """Runs a statement outside of any transaction."""
-        with psycopg.connect(self._dsn(), autocommit=True) as connection:
+        with psycopg.connect(self._dsn(database), autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[call-overload]  # psycopg asks for a literal
 
     def crash(self) -> None:
@@ -94,8 +94,8 @@ class PostgresServer:
         self._process.wait(10)
         shutil.rmtree(self.folder)
 
-    def _dsn(self) -> str:
-        return f"postgresql://postgres@/postgres?host={self.folder}"
+    def _dsn(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres@/{database}?host={self.folder}"
 
     def _initialize(self) -> None:
         command = [

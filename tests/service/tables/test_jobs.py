@@ -1,0 +1,124 @@
+"""The jobs as users see them, and what a status may become."""
+
+import pytest
+
+from service.tables import claims, jobs
+from service.tables.base import Conflict, Database
+from service.tables.jobs import MOVES, Job, Status, move
+from tests.service.tables.rows import MODEL, add_job, claim, must_claim, progress, read
+
+
+def _force(database: Database, job: Job, status: Status) -> None:
+    with database.session() as db:
+        db.get_one(Job, job.id).status = status
+
+
+@pytest.mark.parametrize("before", list(Status))
+@pytest.mark.parametrize("after", list(Status))
+def test_a_status_becomes_only_what_is_allowed(database: Database, before: Status, after: Status) -> None:
+    job = add_job(database)
+    _force(database, job, before)
+    with database.session() as db:
+        moved = move(db, after, Job.id == job.id, reason="test")
+    allowed = after in MOVES[before]
+    assert [each.id for each in moved] == ([job.id] if allowed else [])
+    assert read(database, job.id).status == (after if allowed else before)
+
+
+def test_every_move_is_written_with_its_time(database: Database) -> None:
+    job = add_job(database)
+    claimed = must_claim(database)
+    with database.session() as db:
+        claims.succeed(db, claimed, progress(10), model=MODEL)
+    with database.reading() as db:
+        moves = jobs.transitions(db, job.id)
+    assert [each.status for each in moves] == ["queued", "running", "succeeded"]
+    assert [each.at for each in moves] == sorted(each.at for each in moves)
+
+
+def test_jobs_are_listed_newest_first_by_status_dataset_and_name(database: Database) -> None:
+    first, second, third = add_job(database), add_job(database, name="mine"), add_job(database)
+    must_claim(database)
+    with database.session() as db:
+        assert jobs.request_cancel(db, "local", first.id) is not None
+
+        def ids(**filters: str) -> list[str]:
+            return [each.id for each in jobs.page(db, "local", limit=10, **filters).items]
+
+        assert ids() == [third.id, second.id, first.id]
+        assert ids(status="queued") == [third.id, second.id]
+        assert ids(status="canceling") == [first.id]
+        assert ids(status="running") == []
+        assert ids(name="mine") == [second.id]
+        assert ids(dataset_id=third.dataset_id) == [third.id]
+        assert jobs.page(db, "other", limit=10).items == []
+
+
+def test_workers_take_jobs_by_priority_then_by_age(database: Database) -> None:
+    low, normal, high = (add_job(database, priority=each) for each in ("low", "normal", "high"))
+    younger = add_job(database, priority="high")
+    taken = [must_claim(database, f"w{number}").job_id for number in range(4)]
+    assert taken == [high.id, younger.id, normal.id, low.id]
+    assert claim(database, "w9") is None
+
+
+def test_owners_take_turns_however_many_jobs_one_has(database: Database) -> None:
+    many = [add_job(database, owner="many").id for _ in range(4)]
+    assert must_claim(database, "w0").job_id == many[0]
+    few = [add_job(database, owner="few").id for _ in range(2)]
+    taken = [must_claim(database, f"w{number}").job_id for number in range(1, 6)]
+    assert taken == [many[1], few[0], many[2], few[1], many[3]]
+
+
+def test_the_queue_position_is_the_order_in_which_workers_take(database: Database) -> None:
+    low = add_job(database, priority="low")
+    first, second = add_job(database), add_job(database)
+    with database.reading() as db:
+        positions = [jobs.queue_position(db, each) for each in (first, second, low)]
+    assert positions == [1, 2, 3]
+    must_claim(database)
+    with database.reading() as db:
+        assert jobs.queue_position(db, db.get_one(Job, second.id)) == 1
+        assert jobs.queue_position(db, db.get_one(Job, first.id)) is None
+
+
+def test_a_queued_job_is_canceled_at_once_and_again_without_change(database: Database) -> None:
+    job = add_job(database)
+    for _ in range(2):
+        with database.session() as db:
+            canceled = jobs.request_cancel(db, "local", job.id)
+        assert canceled is not None
+        assert canceled.status == Status.CANCELED
+        assert canceled.finished_at is not None
+    assert claim(database) is None
+
+
+def test_a_running_job_shows_that_it_is_canceling(database: Database) -> None:
+    job = add_job(database)
+    must_claim(database)
+    with database.session() as db:
+        asked = jobs.request_cancel(db, "local", job.id)
+    assert asked is not None
+    assert (asked.status, asked.shown_status) == ("running", "canceling")
+
+
+def test_a_job_that_has_ended_cannot_be_canceled(database: Database) -> None:
+    job = add_job(database)
+    claimed = must_claim(database)
+    with database.session() as db:
+        claims.succeed(db, claimed, progress(10), model=MODEL)
+    with database.session() as db, pytest.raises(Conflict, match="already succeeded") as refusal:
+        jobs.request_cancel(db, "local", job.id)
+    assert refusal.value.code == "job_finished"
+    assert read(database, job.id).cancel_requested is False
+
+
+def test_only_a_job_that_is_done_can_be_removed(database: Database) -> None:
+    job = add_job(database)
+    with database.session() as db, pytest.raises(Conflict, match="is queued"):
+        jobs.remove(db, "local", job.id)
+    with database.session() as db:
+        jobs.request_cancel(db, "local", job.id)
+        assert jobs.remove(db, "other", job.id) is False
+        assert jobs.remove(db, "local", job.id) is True
+        assert jobs.transitions(db, job.id) == []
