@@ -204,7 +204,8 @@ class Resolution:
             detail = f"max_seconds must be at most {limits.max_seconds:g}, got {draft.max_seconds:g}"
             self.report.add("/training/max_seconds", "out_of_range", detail)
         if is_unset(draft.early_stopping):
-            return replace(training, early_stopping=EarlyStopping() if held_back else None)
+            stopping = EarlyStopping(patience=default_patience(rows)) if held_back else None
+            return replace(training, early_stopping=stopping)
         if draft.early_stopping is not None:
             self._check_metric(draft.early_stopping.metric, spec.task, held_back)
         return training
@@ -265,8 +266,13 @@ def default_batch_size(rows: int) -> int:
 
 
 def default_epochs(rows: int) -> int:
-    """About 200,000 rows seen in all, but 20 to 200 passes."""
-    return max(20, min(200, 200_000 // max(rows, 1)))
+    """About 200,000 rows seen in all, but 20 to 1,000 passes."""
+    return max(20, min(1_000, 200_000 // max(rows, 1)))
+
+
+def default_patience(rows: int) -> int:
+    """A pass over few rows is few steps: the fewer, the more passes without a gain are borne."""
+    return max(20, min(200, 10_000 // max(rows, 1)))
 
 
 def memory_bytes(spec: TrainingSpec, profile: Profile) -> int:
