@@ -5,6 +5,11 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 
+def json_of(answer: TestResponse) -> Any:
+    """The body as JSON."""
+    return answer.get_json()
+
+
 def problem_of(answer: TestResponse, status: int, code: str = "validation_failed") -> dict[str, Any]:
     """The problem document of a refusal, checked for what every one of them must have."""
     assert answer.status_code == status, answer.text

@@ -14,6 +14,7 @@ from service.settings import Settings
 from service.worker.bench import Bench, SharedFlag
 from service.worker.train import work
 from tests.servers import ValkeyServer
+from tests.service.api.answers import json_of
 
 # The seed document's own training: small, quick, and its numbers are known.
 SEED_SPEC: dict[str, Any] = {
@@ -88,7 +89,7 @@ def train(settings: Settings) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def dataset(client: FlaskClient) -> str:
     """The id of the seed's moons."""
-    return str(client.post("/api/v1/datasets", json=SEED_SAMPLE).json["id"])  # type: ignore[index]  # it is JSON
+    return str(json_of(client.post("/api/v1/datasets", json=SEED_SAMPLE))["id"])
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def post_job(client: FlaskClient, dataset: str) -> Post:
     def post(**changes: Any) -> dict[str, Any]:
         answer = client.post("/api/v1/jobs", json={"dataset_id": dataset, **SEED_SPEC, **changes})
         assert answer.status_code == 202, answer.text
-        job: dict[str, Any] = answer.json
+        job: dict[str, Any] = json_of(answer)
         return job
 
     return post
@@ -109,6 +110,6 @@ def trained(client: FlaskClient, post_job: Post, train: Callable[[], None]) -> d
     """The seed's training once it is done: the job's document."""
     job_id = post_job()["id"]
     train()
-    job: dict[str, Any] = client.get(f"/api/v1/jobs/{job_id}").json
+    job: dict[str, Any] = json_of(client.get(f"/api/v1/jobs/{job_id}"))
     assert job["status"] == "succeeded", job
     return job

@@ -8,21 +8,20 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.settings import Settings
-from tests.service.api.answers import errors_of, problem_of
+from tests.service.api.answers import errors_of, json_of, problem_of
 
 URL = "/api/v1/datasets"
 CSV = b"x1,x2,y\n1,2,a\n3,4,b\n5,,a\n"
 
 
 def count(client: FlaskClient) -> int:
-    return len(client.get(URL).json["data"])  # type: ignore[index]  # it is JSON
+    return len(json_of(client.get(URL))["data"])
 
 
 def test_a_sample_becomes_a_dataset_with_its_address(client: FlaskClient) -> None:
     answer = client.post(URL, json={"sample": "moons", "options": {"n_samples": 50}})
     assert answer.status_code == 201
-    made = answer.json
-    assert made is not None
+    made = json_of(answer)
     assert answer.headers["Location"] == f"{URL}/{made['id']}"
     assert made["id"].startswith("ds_")
     assert (made["name"], made["status"], made["row_count"]) == ("moons", "ready", 50)
@@ -53,8 +52,7 @@ def test_a_file_takes_its_name_and_type_from_the_form(client: FlaskClient) -> No
     form = {"file": (io.BytesIO(CSV), "data/flowers.csv", "application/octet-stream")}
     answer = client.post(URL, data=form, content_type="multipart/form-data")
     assert answer.status_code == 201, answer.text
-    made = answer.json
-    assert made is not None
+    made = json_of(answer)
     assert made["name"] == "flowers"
     rows = client.get(f"{URL}/{made['id']}/rows").json
     assert rows == {"data": [[1, 2, "a"], [3, 4, "b"], [5, None, "a"]], "has_more": False, "next": None}
@@ -71,8 +69,7 @@ def test_a_raw_body_is_read_by_its_media_type(client: FlaskClient) -> None:
 
 
 def test_a_preview_stores_nothing(client: FlaskClient, settings: Settings) -> None:
-    seen = client.post("/api/v1/datasets:preview", data=CSV, content_type="text/csv").json
-    assert seen is not None
+    seen = json_of(client.post("/api/v1/datasets:preview", data=CSV, content_type="text/csv"))
     assert seen["row_count"] == 3
     assert seen["rows"][2] == [5, None, "a"]
     assert count(client) == 0
@@ -80,7 +77,7 @@ def test_a_preview_stores_nothing(client: FlaskClient, settings: Settings) -> No
 
 
 def test_datasets_are_listed_newest_first_in_pages(client: FlaskClient) -> None:
-    made = [client.post(URL, json={"sample": "xor", "name": f"n{i}"}).json["id"] for i in range(3)]  # type: ignore[index]  # it is JSON
+    made = [json_of(client.post(URL, json={"sample": "xor", "name": f"n{i}"}))["id"] for i in range(3)]
     first = client.get(f"{URL}?limit=2")
     assert first.json is not None
     assert [each["id"] for each in first.json["data"]] == [made[2], made[1]]
@@ -94,11 +91,9 @@ def test_datasets_are_listed_newest_first_in_pages(client: FlaskClient) -> None:
 
 
 def test_rows_come_in_pages_in_their_own_order(client: FlaskClient, dataset: str) -> None:
-    first = client.get(f"{URL}/{dataset}/rows?limit=60").json
-    assert first is not None
+    first = json_of(client.get(f"{URL}/{dataset}/rows?limit=60"))
     assert (len(first["data"]), first["has_more"], first["next"]) == (60, True, 60)
-    second = client.get(f"{URL}/{dataset}/rows?limit=60&after=60").json
-    assert second is not None
+    second = json_of(client.get(f"{URL}/{dataset}/rows?limit=60&after=60"))
     assert (len(second["data"]), second["has_more"], second["next"]) == (40, False, None)
 
 
@@ -148,8 +143,7 @@ def test_a_bad_file_says_where_and_leaves_nothing(
     "data", [b"\xef\xbb\xbfx,y\n1,2\n3,4\n", b"x;y\n1;2\n3;4\n", "x,y\n1,fa\xe7ade\n3,b\n".encode("latin-1")]
 )
 def test_what_spreadsheets_write_is_read(client: FlaskClient, data: bytes) -> None:
-    made = client.post(URL, data=data, content_type="text/csv").json
-    assert made is not None
+    made = json_of(client.post(URL, data=data, content_type="text/csv"))
     assert [column["name"] for column in made["columns"]] == ["x", "y"]
 
 

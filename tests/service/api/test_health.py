@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from service.api.parts import Parts
 from service.app import create_app
 from service.settings import Settings
-from tests.service.api.answers import problem_of
+from tests.service.api.answers import json_of, problem_of
 
 
 def parts_of(app: Flask) -> Parts:
@@ -68,8 +68,7 @@ def test_without_the_database_requests_are_to_be_sent_again(lonely: Flask) -> No
 
 def test_the_status_names_version_workers_and_limits(client: FlaskClient, app: Flask) -> None:
     parts_of(app).broker.announce("somebody", 10)
-    status = client.get("/api/v1/status").json
-    assert status is not None
+    status = json_of(client.get("/api/v1/status"))
     assert (status["workers"], status["broker"]) == (1, "ok")
     assert status["limits"]["max_epochs"] == parts_of(app).settings.max_epochs
 

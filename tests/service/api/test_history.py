@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.service.api.answers import errors_of, problem_of
+from tests.service.api.answers import errors_of, json_of, problem_of
 from tests.service.api.conftest import Post
 
 SEED_LOSSES = {1: 0.7732538183378128, 11: 0.21790039451868812, 21: 0.17946586268211423}
 
 
 def rows_of(client: FlaskClient, job: dict[str, Any], query: str = "") -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = client.get(f"{job['links']['history']}{query}").json["data"]  # type: ignore[index]  # it is JSON
+    rows: list[dict[str, Any]] = json_of(client.get(f"{job['links']['history']}{query}"))["data"]
     return rows
 
 
@@ -32,8 +32,7 @@ def test_a_history_is_read_in_pages(client: FlaskClient, trained: dict[str, Any]
     assert [row["epoch"] for row in page.json["data"]] == list(range(6, 16))
     assert (page.json["has_more"], page.json["next"]) == (True, 15)
     assert page.headers["Link"].endswith('history?after=15&limit=10>; rel="next"')
-    rest = client.get(f"{trained['links']['history']}?after=15&limit=10").json
-    assert rest is not None
+    rest = json_of(client.get(f"{trained['links']['history']}?after=15&limit=10"))
     assert ([row["epoch"] for row in rest["data"]], rest["has_more"]) == (list(range(16, 22)), False)
     assert rows_of(client, trained, "?after=21") == []
 

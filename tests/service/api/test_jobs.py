@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from service.settings import Settings
 from service.tables import claims, jobs
 from service.tables.base import LOCAL_OWNER, Database
-from tests.service.api.answers import errors_of, problem_of
+from tests.service.api.answers import errors_of, json_of, problem_of
 from tests.service.api.conftest import SEED_SPEC, Post
 
 URL = "/api/v1/jobs"
@@ -17,7 +17,7 @@ Change = dict[str, Any]
 
 
 def listed(client: FlaskClient, query: str = "") -> list[str]:
-    return [job["id"] for job in client.get(f"{URL}{query}").json["data"]]  # type: ignore[index]  # it is JSON
+    return [job["id"] for job in json_of(client.get(f"{URL}{query}"))["data"]]
 
 
 def claim(settings: Settings) -> claims.Claimed:
@@ -84,7 +84,7 @@ def test_a_broker_that_is_away_does_not_lose_the_job(
     app.extensions["gradhouse"].broker.close()
     job = post_job()
     train()
-    assert client.get(f"{URL}/{job['id']}").json["status"] == "succeeded"  # type: ignore[index]  # it is JSON
+    assert json_of(client.get(f"{URL}/{job['id']}"))["status"] == "succeeded"
 
 
 def test_a_queued_job_is_canceled_at_once_and_again_says_so(client: FlaskClient, post_job: Post) -> None:
@@ -101,7 +101,7 @@ def test_a_running_job_shows_canceling_until_its_worker_sees_it(
 ) -> None:
     job = post_job()
     claim(settings)
-    assert client.post(f"{URL}/{job['id']}/cancel").json["status"] == "canceling"  # type: ignore[index]  # it is JSON
+    assert json_of(client.post(f"{URL}/{job['id']}/cancel"))["status"] == "canceling"
     assert client.post(f"{URL}/{job['id']}/cancel").status_code == 200
     assert listed(client, "?status=canceling") == [job["id"]]
     assert listed(client, "?status=running") == []
@@ -117,7 +117,7 @@ def test_a_failed_job_says_why_in_a_problem_document(
 ) -> None:
     job = post_job()
     fail(settings, {"code": "diverged", "detail": "the loss stopped in epoch 3", "hint": "less", "epoch": 3})
-    error = client.get(f"{URL}/{job['id']}").json["error"]  # type: ignore[index]  # it is JSON
+    error = json_of(client.get(f"{URL}/{job['id']}"))["error"]
     assert error["type"] == "/problems/diverged"
     assert error["message"] == error["detail"] == "the loss stopped in epoch 3"
     assert (error["code"], error["hint"], error["epoch"]) == ("diverged", "less", 3)
@@ -137,7 +137,7 @@ def test_jobs_are_listed_and_filtered(client: FlaskClient, post_job: Post, datas
     assert listed(client, f"?dataset_id={dataset}&limit=1") == [second]
     assert listed(client, f"?after={second}") == [first]
     assert listed(client, "?status=succeeded") == []
-    assert "transitions" not in client.get(URL).json["data"][0]  # type: ignore[index]  # it is JSON
+    assert "transitions" not in json_of(client.get(URL))["data"][0]
 
 
 def test_only_a_job_that_is_done_is_deleted_and_its_model_stays(
@@ -151,15 +151,14 @@ def test_only_a_job_that_is_done_is_deleted_and_its_model_stays(
 
 def test_jobs_wait_by_priority(client: FlaskClient, post_job: Post) -> None:
     low, high = post_job(priority="low"), post_job(priority="high", metadata={"team": "a"})
-    assert client.get(f"{URL}/{low['id']}").json["queue_position"] == 2  # type: ignore[index]  # it is JSON
+    assert json_of(client.get(f"{URL}/{low['id']}"))["queue_position"] == 2
     assert high["queue_position"] == 1
     assert (high["priority"], high["metadata"]) == ("high", {"team": "a"})
 
 
 def test_validation_says_what_the_post_would_and_queues_nothing(client: FlaskClient, dataset: str) -> None:
     body = {"dataset_id": dataset, **SEED_SPEC}
-    answer = client.post(f"{URL}:validate", json=body).json
-    assert answer is not None
+    answer = json_of(client.post(f"{URL}:validate", json=body))
     assert (answer["valid"], answer["parameters"]) == (True, 337)
     assert answer["spec"]["loss"] == "hinge"
     wrong = {**body, "loss": "hing", "extra": 1}
@@ -169,51 +168,46 @@ def test_validation_says_what_the_post_would_and_queues_nothing(client: FlaskCli
 
 
 @pytest.mark.parametrize(
-    ("change", "pointer", "code", "words"),
+    ("change", "expected"),
     [
-        ({"learing_rate": 1}, "/learing_rate", "unknown_field", "learing_rate"),
+        ({"learing_rate": 1}, ("/learing_rate", "unknown_field", "learing_rate")),
         (
             {"optimizer": {"learing_rate": 1}},
-            "/optimizer/learing_rate",
-            "unknown_field",
-            'did you mean "learning_rate"',
+            ("/optimizer/learing_rate", "unknown_field", 'did you mean "learning_rate"'),
         ),
-        ({"target": "z"}, "/target", "unknown_column", "x1, x2, y"),
-        ({"features": ["x1", "x3"]}, "/features/1", "unknown_column", "x3"),
-        ({"loss": "hing"}, "/loss", "unknown_name", 'did you mean "hinge"'),
+        ({"target": "z"}, ("/target", "unknown_column", "x1, x2, y")),
+        ({"features": ["x1", "x3"]}, ("/features/1", "unknown_column", "x3")),
+        ({"loss": "hing"}, ("/loss", "unknown_name", 'did you mean "hinge"')),
         (
             {"model": {"hidden_layers": [{"units": 4, "activation": "tan"}]}},
-            None,
-            "unknown_name",
-            'did you mean "tanh"',
+            (None, "unknown_name", 'did you mean "tanh"'),
         ),
         (
             {"optimizer": {"name": "sgd", "learning_rate": -1}},
-            "/optimizer/learning_rate",
-            "out_of_range",
-            "got -1",
+            ("/optimizer/learning_rate", "out_of_range", "got -1"),
         ),
-        ({"training": {"epochs": 0}}, "/training/epochs", "out_of_range", "got 0"),
-        ({"training": {"epochs": 2.5}}, "/training/epochs", "wrong_type", "got 2.5"),
-        ({"training": {"epochs": "21"}}, "/training/epochs", "wrong_type", "integer"),
-        ({"training": {"epochs": True}}, "/training/epochs", "wrong_type", "integer"),
-        ({"training": {"epochs": 10**9}}, "/training/epochs", "out_of_range", "1000000"),
-        ({"model": {"hidden_layers": [1_000_000]}}, "/model/hidden_layers/0", "out_of_range", "4096"),
-        ({"model": {"hidden_layers": [4096, 4096]}}, "/model/hidden_layers", "too_large", "parameters"),
-        ({"priority": "urgent"}, "/priority", "unknown_value", "high, normal, low"),
-        ({"metadata": [1]}, "/metadata", "wrong_type", "got [1]"),
-        ({"metadata": {"a": "b" * 20_000}}, "/metadata", "too_large", "16384 bytes"),
-        ({"dataset_id": "ds_nothing"}, "/dataset_id", "unknown_dataset", "ds_nothing"),
-        ({"dataset_id": 3}, "/dataset_id", "wrong_type", "got 3"),
-        ({"dataset_id": None}, "/dataset_id", "wrong_type", "got null"),
-        ({"init_from": 3}, "/init_from", None, "init_from"),
+        ({"training": {"epochs": 0}}, ("/training/epochs", "out_of_range", "got 0")),
+        ({"training": {"epochs": 2.5}}, ("/training/epochs", "wrong_type", "got 2.5")),
+        ({"training": {"epochs": "21"}}, ("/training/epochs", "wrong_type", "integer")),
+        ({"training": {"epochs": True}}, ("/training/epochs", "wrong_type", "integer")),
+        ({"training": {"epochs": 10**9}}, ("/training/epochs", "out_of_range", "1000000")),
+        ({"model": {"hidden_layers": [1_000_000]}}, ("/model/hidden_layers/0", "out_of_range", "4096")),
+        ({"model": {"hidden_layers": [4096, 4096]}}, ("/model/hidden_layers", "too_large", "parameters")),
+        ({"priority": "urgent"}, ("/priority", "unknown_value", "high, normal, low")),
+        ({"metadata": [1]}, ("/metadata", "wrong_type", "got [1]")),
+        ({"metadata": {"a": "b" * 20_000}}, ("/metadata", "too_large", "16384 bytes")),
+        ({"dataset_id": "ds_nothing"}, ("/dataset_id", "unknown_dataset", "ds_nothing")),
+        ({"dataset_id": 3}, ("/dataset_id", "wrong_type", "got 3")),
+        ({"dataset_id": None}, ("/dataset_id", "wrong_type", "got null")),
+        ({"init_from": 3}, ("/init_from", None, "init_from")),
     ],
 )
 def test_bad_input_names_fact_bound_and_remedy_and_queues_nothing(
-    client: FlaskClient, dataset: str, change: Change, pointer: str | None, code: str | None, words: str
+    client: FlaskClient, dataset: str, change: Change, expected: tuple[str | None, str | None, str]
 ) -> None:
     answer = client.post(URL, json={"dataset_id": dataset, **SEED_SPEC, **change})
     errors = problem_of(answer, 422)["errors"]
+    pointer, code, words = expected
     [error] = [each for each in errors if pointer in (None, each["pointer"])]
     assert code in (None, error["code"])
     assert words in f"{error['detail']} {error.get('hint', '')}"
@@ -241,16 +235,14 @@ def test_all_problems_of_envelope_and_spec_come_at_once(client: FlaskClient) -> 
 
 def test_a_target_with_one_class_teaches_nothing(client: FlaskClient) -> None:
     rows = {"columns": ["x", "y"], "rows": [[i, "a"] for i in range(20)]}
-    made = client.post("/api/v1/datasets", json=rows).json
-    assert made is not None
+    made = json_of(client.post("/api/v1/datasets", json=rows))
     answer = client.post(URL, json={"dataset_id": made["id"], "target": "y"})
     assert errors_of(answer) == {"/target": "one_class"}
 
 
 def test_text_where_numbers_are_due_is_refused(client: FlaskClient) -> None:
     rows = {"columns": ["x", "y"], "rows": [[i, f"value {i % 3}"] for i in range(20)]}
-    made = client.post("/api/v1/datasets", json=rows).json
-    assert made is not None
+    made = json_of(client.post("/api/v1/datasets", json=rows))
     answer = client.post(URL, json={"dataset_id": made["id"], "target": "y", "task": "regression"})
     assert errors_of(answer) == {"/task": "wrong_target"}
 

@@ -5,15 +5,14 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from tests.service.api.answers import errors_of, problem_of
+from tests.service.api.answers import errors_of, json_of, problem_of
 from tests.service.api.conftest import Post
 
 URL = "/api/v1/models"
 
 
 def test_a_model_says_what_it_was_made_from(client: FlaskClient, trained: dict[str, Any]) -> None:
-    model = client.get(f"{URL}/{trained['model_id']}").json
-    assert model is not None
+    model = json_of(client.get(f"{URL}/{trained['model_id']}"))
     assert model["id"] == trained["model_id"]
     assert (model["name"], model["version"], model["parameter_count"]) == ("moons", 1, 337)
     assert (model["job_id"], model["dataset_id"]) == (trained["id"], trained["dataset_id"])
@@ -30,17 +29,16 @@ def test_a_name_stands_for_its_newest_version(
 ) -> None:
     job = post_job()
     train()
-    newest = client.get(f"/api/v1/jobs/{job['id']}").json["model_id"]  # type: ignore[index]  # it is JSON
+    newest = json_of(client.get(f"/api/v1/jobs/{job['id']}"))["model_id"]
     references = {"moons": newest, "moons@2": newest, "moons@1": trained["model_id"]}
     for reference, model_id in references.items():
-        assert client.get(f"{URL}/{reference}").json["id"] == model_id  # type: ignore[index]  # it is JSON
+        assert json_of(client.get(f"{URL}/{reference}"))["id"] == model_id
     for reference in ("moons@3", "moons@x", "moons@", "noons"):
         problem_of(client.get(f"{URL}/{reference}"), 404, "not_found")
 
 
 def test_models_are_listed_without_their_parameters(client: FlaskClient, trained: dict[str, Any]) -> None:
-    page = client.get(f"{URL}?name=moons").json
-    assert page is not None
+    page = json_of(client.get(f"{URL}?name=moons"))
     assert [model["id"] for model in page["data"]] == [trained["model_id"]]
     assert "layers" not in page["data"][0]
     assert client.get(f"{URL}?name=other").json == {"data": [], "has_more": False, "next": None}
@@ -48,7 +46,7 @@ def test_models_are_listed_without_their_parameters(client: FlaskClient, trained
 
 
 def test_parameters_come_layer_by_layer(client: FlaskClient, trained: dict[str, Any]) -> None:
-    layers = client.get(f"{URL}/moons/parameters").json["layers"]  # type: ignore[index]  # it is JSON
+    layers = json_of(client.get(f"{URL}/moons/parameters"))["layers"]
     shapes = [(len(layer["weights"]), len(layer["weights"][0]), len(layer["biases"])) for layer in layers]
     assert shapes == [(16, 2, 16), (16, 16, 16), (1, 16, 1)]
     assert [layer["activation"] for layer in layers] == ["tanh"] * 3

@@ -2,10 +2,11 @@
 
 from flask.testing import FlaskClient
 
+from tests.service.api.answers import json_of
+
 
 def test_options_list_every_knob_with_its_default_and_help(client: FlaskClient) -> None:
-    options = client.get("/api/v1/options").json
-    assert options is not None
+    options = json_of(client.get("/api/v1/options"))
     knobs = {knob["path"]: knob for knob in options["knobs"]}
     assert knobs["training.seed"]["default"] == 1337
     assert all(knob["help"] for knob in knobs.values())
@@ -13,8 +14,7 @@ def test_options_list_every_knob_with_its_default_and_help(client: FlaskClient) 
 
 
 def test_samples_are_listed_and_each_can_be_made(client: FlaskClient) -> None:
-    page = client.get("/api/v1/samples").json
-    assert page is not None
+    page = json_of(client.get("/api/v1/samples"))
     names = [sample["name"] for sample in page["data"]]
     assert {"moons", "circles", "iris", "wine", "breast_cancer", "diabetes"} <= set(names)
     for name in ("moons", "iris", "diabetes"):

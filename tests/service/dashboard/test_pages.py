@@ -1,0 +1,58 @@
+"""The pages for people."""
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from service.dashboard.pages import make_pages
+from service.errors import KINDS
+
+PAGES = ("/", "/problems", "/problems/not_found", "/docs")
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    app = Flask(__name__, static_folder=None)
+    app.register_blueprint(make_pages(KINDS, "/openapi.json"))
+    return app.test_client()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_needs_nothing_from_elsewhere(client: FlaskClient, page: str) -> None:
+    answer = client.get(page)
+    assert answer.status_code == 200
+    assert answer.content_type == "text/html; charset=utf-8"
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    for address in re.findall(r'(?:src|href|data-url)="([^"]*)"', answer.text):
+        assert address.startswith("/") or address == "#content"
+    assert not re.search(r"<script(?! src=)|<style|style=|onclick", answer.text)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_loads_is_there(client: FlaskClient, page: str) -> None:
+    text = client.get(page).text
+    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]*)"', text)
+    assert loaded
+    for address in loaded:
+        asset = client.get(address)
+        assert asset.status_code == 200
+        asset.close()
+
+
+def test_home_shows_the_first_lines_with_this_services_address(client: FlaskClient) -> None:
+    text = client.get("/", headers={"Host": "127.0.0.1:8137"}).text
+    assert "curl -s http://127.0.0.1:8137/api/v1/datasets" in text
+    assert 'href="/docs"' in text
+
+
+def test_pages_say_both_themes_and_one_language(client: FlaskClient) -> None:
+    text = client.get("/").text
+    assert '<html lang="en">' in text
+    assert 'content="light dark"' in text
+
+
+def test_an_error_without_a_page_is_not_found(client: FlaskClient) -> None:
+    assert client.get("/problems/nothing").status_code == 404
+    assert client.get("/docs/swagger-ui.js.map").status_code == 404

@@ -1,0 +1,53 @@
+"""Bodies in and out."""
+
+import math
+
+import pytest
+from flask import Flask, jsonify
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import ServiceError
+from service.web import bodies
+from service.web.bodies import MAX_DEPTH, parse_json
+
+
+def test_json_out_never_holds_nan_and_keeps_every_digit() -> None:
+    app = Flask(__name__)
+    bodies.install(app, max_body_bytes=10)
+    with app.app_context():
+        answer = jsonify({"x": [math.nan, math.inf, 0.1 + 0.2]})
+    assert answer.data == b'{"x":[null,null,0.30000000000000004]}'
+    assert answer.mimetype == "application/json"
+
+
+@pytest.mark.parametrize("data", [b'{"a": {"b": 1, "b": 2}}', b'[{"a": 1}, {"a": 1, "a": 1}]'])
+def test_a_name_may_stand_once_in_an_object(data: bytes) -> None:
+    with pytest.raises(ServiceError, match="stands twice") as refused:
+        parse_json(data)
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_nesting_is_bounded(opening: bytes, closing: bytes) -> None:
+    def nested(depth: int) -> bytes:
+        return opening * depth + b"1" + closing * depth
+
+    assert parse_json(nested(MAX_DEPTH))
+    for depth in (MAX_DEPTH + 1, 100_000):
+        with pytest.raises(ServiceError):
+            parse_json(nested(depth))
+
+
+def test_breadth_is_not_depth() -> None:
+    assert parse_json(b"[" + b"[1],{}," * 1000 + b"[]]")
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    refused = "not_json"
+    try:
+        parse_json(data)
+    except ServiceError as error:
+        refused = error.code
+    assert refused == "not_json"

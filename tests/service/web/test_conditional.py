@@ -1,0 +1,43 @@
+"""ETags and 304."""
+
+import pytest
+from flask import Flask, Response
+
+from service.web.conditional import tagged, with_etag
+
+
+@pytest.fixture
+def app() -> Flask:
+    made = Flask(__name__)
+    made.add_url_rule("/ok", "ok", tagged(lambda: "content"))
+    made.add_url_rule("/other", "other", tagged(lambda: "other content"))
+    made.add_url_rule("/gone", "gone", tagged(lambda: ("content", 410)))
+    return made
+
+
+def test_equal_contents_have_equal_tags_and_others_have_others(app: Flask) -> None:
+    client = app.test_client()
+    first, again, other = (client.get(path).headers["ETag"] for path in ("/ok", "/ok", "/other"))
+    assert first == again != other
+    assert first.startswith('"')
+
+
+def test_a_tag_is_compared_weakly(app: Flask) -> None:
+    client = app.test_client()
+    etag = client.get("/ok").headers["ETag"]
+    for known in (etag, f"W/{etag}", f'"x", W/{etag}', "*"):
+        answer = client.get("/ok", headers={"If-None-Match": known})
+        assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", etag)
+        assert "Content-Type" not in answer.headers
+
+
+def test_only_a_whole_answer_has_a_tag(app: Flask) -> None:
+    assert "ETag" not in app.test_client().get("/gone").headers
+
+
+def test_a_cache_control_of_the_endpoint_stays(app: Flask) -> None:
+    with app.test_request_context():
+        kept = with_etag(Response("x", headers={"Cache-Control": "max-age=5"}))
+        made = with_etag(Response("x"))
+    assert kept.headers["Cache-Control"] == "max-age=5"
+    assert made.headers["Cache-Control"] == "private, no-cache"
