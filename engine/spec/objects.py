@@ -23,6 +23,8 @@ class Knob:
     def schema(self) -> dict[str, Any]:
         """The rule's schema with help and, where it is fixed, the default."""
         schema = self.rule.schema() | {"description": self.help}
+        if isinstance(self.default, Choice):
+            return schema | {"default": self.default.name}
         if isinstance(self.default, Unset) or dataclasses.is_dataclass(self.default):
             return schema
         return schema | {"default": list(self.default) if isinstance(self.default, tuple) else self.default}
