@@ -68,7 +68,9 @@ def power(a: float, b: float) -> float:
     except OverflowError:
         return -math.inf if a < 0.0 and b % 2.0 == 1.0 else math.inf
     except ValueError:
-        return math.inf if a == 0.0 else math.nan
+        if a != 0.0:
+            return math.nan
+        return math.copysign(math.inf, a) if b % 2.0 == 1.0 else math.inf
 
 
 SCALAR_FUNCTIONS: dict[str, Callable[..., float]] = {
