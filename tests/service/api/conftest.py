@@ -40,11 +40,17 @@ SEED_SAMPLE: dict[str, Any] = {
 Post = Callable[..., dict[str, Any]]
 
 
+ON_BOTH_DATABASES = pytest.mark.parametrize("settings", ["sqlite_url", "postgres_url"], indirect=True)
+
+
 @pytest.fixture
-def settings(sqlite_url: str, valkey: ValkeyServer, tmp_path: Path) -> Settings:
-    """Settings that point at a database, a broker and a folder of the test's own."""
+def settings(request: pytest.FixtureRequest, valkey: ValkeyServer, tmp_path: Path) -> Settings:
+    """Settings that point at a database, a broker and a folder of the test's own.
+
+    The database is SQLite; tests marked ON_BOTH_DATABASES run on PostgreSQL too.
+    """
     return Settings(
-        database_url=sqlite_url,
+        database_url=request.getfixturevalue(getattr(request, "param", "sqlite_url")),
         broker_url=valkey.url,
         data_dir=tmp_path / "data",
         max_body_bytes=100_000,

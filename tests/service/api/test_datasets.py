@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from service.settings import Settings
 from tests.service.api.answers import errors_of, json_of, problem_of
+from tests.service.api.conftest import ON_BOTH_DATABASES
 
 URL = "/api/v1/datasets"
 CSV = b"x1,x2,y\n1,2,a\n3,4,b\n5,,a\n"
@@ -76,6 +77,7 @@ def test_a_preview_stores_nothing(client: FlaskClient, settings: Settings) -> No
     assert not list(settings.datasets_dir.rglob("*/*"))
 
 
+@ON_BOTH_DATABASES
 def test_datasets_are_listed_newest_first_in_pages(client: FlaskClient) -> None:
     made = [json_of(client.post(URL, json={"sample": "xor", "name": f"n{i}"}))["id"] for i in range(3)]
     first = client.get(f"{URL}?limit=2")
@@ -106,6 +108,7 @@ def test_a_known_dataset_is_not_sent_again(client: FlaskClient, dataset: str) ->
     assert client.get(f"{URL}/{dataset}", headers={"If-None-Match": '"other"'}).status_code == 200
 
 
+@ON_BOTH_DATABASES
 def test_a_dataset_is_deleted_once_no_live_job_uses_it(
     client: FlaskClient, dataset: str, post_job: Callable[..., dict[str, Any]]
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.service.api.answers import errors_of, json_of, problem_of
-from tests.service.api.conftest import Post
+from tests.service.api.conftest import ON_BOTH_DATABASES, Post
 
 SEED_LOSSES = {1: 0.7732538183378128, 11: 0.21790039451868812, 21: 0.17946586268211423}
 
@@ -17,6 +17,7 @@ def rows_of(client: FlaskClient, job: dict[str, Any], query: str = "") -> list[d
     return rows
 
 
+@ON_BOTH_DATABASES
 def test_every_epoch_is_one_row_with_the_seeds_losses(client: FlaskClient, trained: dict[str, Any]) -> None:
     rows = rows_of(client, trained)
     assert [row["epoch"] for row in rows] == list(range(1, 22))

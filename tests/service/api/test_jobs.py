@@ -10,7 +10,7 @@ from service.settings import Settings
 from service.tables import claims, jobs
 from service.tables.base import LOCAL_OWNER, Database
 from tests.service.api.answers import errors_of, json_of, problem_of
-from tests.service.api.conftest import SEED_SPEC, Post
+from tests.service.api.conftest import ON_BOTH_DATABASES, SEED_SPEC, Post
 
 URL = "/api/v1/jobs"
 Change = dict[str, Any]
@@ -38,6 +38,7 @@ def fail(settings: Settings, error: dict[str, Any]) -> None:
     database.close()
 
 
+@ON_BOTH_DATABASES
 def test_the_smallest_body_is_queued_with_every_default_filled_in(client: FlaskClient, dataset: str) -> None:
     answer = client.post(URL, json={"dataset_id": dataset, "target": "y"})
     job = answer.json
@@ -56,6 +57,7 @@ def test_the_smallest_body_is_queued_with_every_default_filled_in(client: FlaskC
     assert (job["model_id"], job["error"], job["latest"]) == (None, None, None)
 
 
+@ON_BOTH_DATABASES
 def test_a_trained_job_shows_the_seeds_numbers_and_leads_to_its_model(
     client: FlaskClient, trained: dict[str, Any]
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_broker_that_is_away_does_not_lose_the_job(
     assert json_of(client.get(f"{URL}/{job['id']}"))["status"] == "succeeded"
 
 
+@ON_BOTH_DATABASES
 def test_a_queued_job_is_canceled_at_once_and_again_says_so(client: FlaskClient, post_job: Post) -> None:
     job = post_job()
     first = client.post(f"{URL}/{job['id']}/cancel")
@@ -96,6 +99,7 @@ def test_a_queued_job_is_canceled_at_once_and_again_says_so(client: FlaskClient,
     problem_of(client.get(f"{URL}/{job['id']}/result"), 409, "job_canceled")
 
 
+@ON_BOTH_DATABASES
 def test_a_running_job_shows_canceling_until_its_worker_sees_it(
     client: FlaskClient, post_job: Post, settings: Settings
 ) -> None:
@@ -112,6 +116,7 @@ def test_a_finished_job_cannot_be_canceled(client: FlaskClient, trained: dict[st
     assert "succeeded" in detail
 
 
+@ON_BOTH_DATABASES
 def test_a_failed_job_says_why_in_a_problem_document(
     client: FlaskClient, post_job: Post, settings: Settings
 ) -> None:
@@ -130,6 +135,7 @@ def test_a_result_whose_model_was_deleted_is_gone(client: FlaskClient, trained: 
     problem_of(client.get(f"{URL}/{trained['id']}/result"), 410, "gone")
 
 
+@ON_BOTH_DATABASES
 def test_jobs_are_listed_and_filtered(client: FlaskClient, post_job: Post, dataset: str) -> None:
     first, second = post_job()["id"], post_job(model={"name": "other"})["id"]
     assert listed(client) == [second, first]
@@ -140,6 +146,7 @@ def test_jobs_are_listed_and_filtered(client: FlaskClient, post_job: Post, datas
     assert "transitions" not in json_of(client.get(URL))["data"][0]
 
 
+@ON_BOTH_DATABASES
 def test_only_a_job_that_is_done_is_deleted_and_its_model_stays(
     client: FlaskClient, trained: dict[str, Any], post_job: Post
 ) -> None:
@@ -149,6 +156,7 @@ def test_only_a_job_that_is_done_is_deleted_and_its_model_stays(
     assert client.get(trained["links"]["model"]).status_code == 200
 
 
+@ON_BOTH_DATABASES
 def test_jobs_wait_by_priority(client: FlaskClient, post_job: Post) -> None:
     low, high = post_job(priority="low"), post_job(priority="high", metadata={"team": "a"})
     assert json_of(client.get(f"{URL}/{low['id']}"))["queue_position"] == 2

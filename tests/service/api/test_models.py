@@ -6,7 +6,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from tests.service.api.answers import errors_of, json_of, problem_of
-from tests.service.api.conftest import Post
+from tests.service.api.conftest import ON_BOTH_DATABASES, Post
 
 URL = "/api/v1/models"
 
@@ -24,6 +24,7 @@ def test_a_model_says_what_it_was_made_from(client: FlaskClient, trained: dict[s
     assert len(model["sha256"]) == 64
 
 
+@ON_BOTH_DATABASES
 def test_a_name_stands_for_its_newest_version(
     client: FlaskClient, trained: dict[str, Any], post_job: Post, train: Callable[[], None]
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_model_is_not_sent_again_to_who_has_it(client: FlaskClient, trained: d
         assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
 
 
+@ON_BOTH_DATABASES
 def test_a_deleted_model_answers_no_more(client: FlaskClient, trained: dict[str, Any]) -> None:
     predictions = f"{URL}/{trained['model_id']}/predictions?x1=0&x2=0"
     assert client.get(predictions).status_code == 200
