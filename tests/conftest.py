@@ -10,6 +10,7 @@ from service.settings import Settings
 from service.tables.base import Database
 from service.tables.schema import METADATA, upgrade
 from tests.servers import PostgresServer, ValkeyServer
+from tests.training import Workshop
 
 
 @pytest.fixture(scope="session")
@@ -100,3 +101,9 @@ def settings(database_url: str, valkey: ValkeyServer, tmp_path: Path) -> Setting
         grace_seconds=0.5,
         log_level="WARNING",
     )
+
+
+@pytest.fixture
+def workshop(settings: Settings, database: Database) -> Workshop:
+    """Jobs in the test's database, and what becomes of them."""
+    return Workshop(settings, database)

@@ -77,7 +77,7 @@ class PostgresServer:
     def execute(self, statement: str, *, database: str = "postgres") -> None:
         """Runs a statement outside of any transaction."""
         with psycopg.connect(self._dsn(database), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]  # psycopg asks for a literal
+            connection.execute(statement)
 
     def crash(self) -> None:
         """Ends it without a farewell; the next start recovers."""

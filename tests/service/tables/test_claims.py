@@ -1,6 +1,7 @@
 """A worker's side of a job: one worker at a time, and nothing written by one that has lost it."""
 
 import threading
+from functools import partial
 
 import pytest
 
@@ -38,9 +39,7 @@ def test_many_workers_never_share_a_job(database: Database) -> None:
     def work(name: str) -> None:
         for number in range(10):
             take = database.persist(
-                lambda db, number=number: claims.claim_next(
-                    db, name, claim_id=f"{name}-{number}", lease_seconds=60
-                )
+                partial(claims.claim_next, worker=name, claim_id=f"{name}-{number}", lease_seconds=60)
             )
             if take is not None:
                 taken.append(take.job_id)

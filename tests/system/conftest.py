@@ -1,0 +1,27 @@
+"""Real processes for the system tests; whatever a test does to them, none is left."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings
+from tests.servers import Command
+
+Start = Callable[..., Command]
+
+
+@pytest.fixture
+def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
+    """Starts `gradhouse` commands with the test's settings, and changes to them."""
+    started: list[Command] = []
+
+    def start_command(*words: str, **changes: object) -> Command:
+        variables = {f"GRADHOUSE_{name.upper()}": str(value) for name, value in changes.items()}
+        log = tmp_path / f"{len(started)}-{words[0]}.log"
+        started.append(Command(*words, environment=settings.environment() | variables, log=log))
+        return started[-1]
+
+    yield start_command
+    for command in started:
+        command.close()

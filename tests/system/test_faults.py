@@ -1,0 +1,216 @@
+"""Faults: whatever dies, freezes or forgets, every job ends once, with the bits of an undisturbed run."""
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from engine.data.samples import make_sample
+from engine.spec import parse_spec
+from engine.training.trainer import Trainer
+from service.broker import Broker
+from service.settings import Settings
+from service.tables import jobs
+from service.tables.jobs import Job
+from tests.servers import Command, ValkeyServer, eventually
+from tests.system.conftest import Start
+from tests.training import LONG_JOB, MOONS, SEED_JOB, Workshop
+
+pytestmark = pytest.mark.system
+
+EPOCHS = 6000
+
+
+@pytest.fixture(scope="module")
+def wanted() -> str:
+    """The digest of the model that an undisturbed training of EPOCHS gives, from the engine alone."""
+    table = make_sample("moons", MOONS)
+    document = {**SEED_JOB, "training": {**SEED_JOB["training"], "epochs": EPOCHS}}
+    trainer = Trainer(parse_spec(document, table.profile()), table, executor="arrays")
+    for _ in trainer.blocks():
+        pass
+    return trainer.result().model.sha256
+
+
+def _send(settings: Settings, *ids: str) -> None:
+    broker = Broker(settings)
+    for job_id in ids:
+        assert broker.send(job_id)
+    broker.close()
+
+
+def _has_begun(workshop: Workshop, job: Job) -> None:
+    eventually(lambda: workshop.has_begun(job), what="the job has progress")
+
+
+def _succeeds(workshop: Workshop, job: Job, wanted: str) -> Job:
+    eventually(lambda: workshop.job(job).done, seconds=40, what="the job is done")
+    done = workshop.job(job)
+    assert done.status == "succeeded", done.error
+    assert workshop.model(job).sha256 == wanted
+    assert [row["epoch"] for row in workshop.rows(job)] == list(range(1, EPOCHS + 1))
+    return done
+
+
+def _children(pid: int, *, sweeper: bool) -> list[int]:
+    found = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [each for each in found if (b"sweeper" in Path(f"/proc/{each}/cmdline").read_bytes()) is sweeper]
+
+
+def _holder(workshop: Workshop, job: Job) -> int:
+    """The process that trains the job."""
+    return int(str(workshop.job(job).worker).split(":")[-2])
+
+
+def test_a_killed_workers_job_goes_on_with_another(
+    start: Start, workshop: Workshop, wanted: str, settings: Settings
+) -> None:
+    worker = start("worker")
+    job = workshop.add(epochs=EPOCHS)
+    _send(settings, job.id)
+    _has_begun(workshop, job)
+    worker.kill()
+    start("worker")
+    assert _succeeds(workshop, job, wanted).attempt == 2
+
+
+def test_a_killed_child_costs_no_lease(
+    start: Start, workshop: Workshop, wanted: str, settings: Settings
+) -> None:
+    start("worker", lease_seconds=300)
+    job = workshop.add(epochs=EPOCHS)
+    _send(settings, job.id)
+    _has_begun(workshop, job)
+    os.kill(_holder(workshop, job), signal.SIGKILL)
+    assert _succeeds(workshop, job, wanted).attempt == 2
+
+
+def test_a_killed_sweeper_is_back_and_finds_what_was_never_sent(
+    start: Start, workshop: Workshop, wanted: str
+) -> None:
+    worker = start("worker")
+    sweepers = partial(_children, worker.process.pid, sweeper=True)
+    first = eventually(sweepers)
+    os.kill(first[0], signal.SIGKILL)
+    eventually(lambda: sweepers() and sweepers() != first)
+    _succeeds(workshop, workshop.add(epochs=EPOCHS), wanted)
+
+
+def test_a_broker_that_forgets_everything_loses_no_job(
+    start: Start, workshop: Workshop, wanted: str, settings: Settings, valkey: ValkeyServer
+) -> None:
+    waiting = [workshop.add(epochs=EPOCHS) for _ in range(3)]
+    _send(settings, *(job.id for job in waiting))
+    valkey.client.flushall()
+    start("worker")
+    _has_begun(workshop, waiting[0])
+    valkey.client.flushall()
+    for job in waiting:
+        assert _succeeds(workshop, job, wanted).attempt == 1
+
+
+def test_a_broker_killed_and_back_empty_loses_no_job(
+    start: Start, workshop: Workshop, wanted: str, settings: Settings, fragile_valkey: ValkeyServer
+) -> None:
+    start("worker", broker_url=fragile_valkey.url)
+    first, second = workshop.add(epochs=EPOCHS), workshop.add(epochs=EPOCHS)
+    _has_begun(workshop, first)
+    fragile_valkey.kill()
+    third = workshop.add(epochs=EPOCHS)
+    fragile_valkey.start()
+    for job in (first, second, third):
+        assert _succeeds(workshop, job, wanted).attempt == 1
+
+
+@pytest.mark.slow
+def test_a_message_delivered_eight_times_trains_once(
+    start: Start, workshop: Workshop, wanted: str, settings: Settings, valkey: ValkeyServer
+) -> None:
+    start("worker")
+    waiting = [workshop.add(epochs=EPOCHS) for _ in range(3)]
+    _send(settings, *(job.id for job in waiting for _ in range(8)))
+    for job in waiting:
+        assert _succeeds(workshop, job, wanted).claim == 1
+
+
+def test_a_worker_told_to_end_gives_its_job_back_within_five_seconds(
+    start: Start, workshop: Workshop, wanted: str, settings: Settings
+) -> None:
+    worker = start("worker", lease_seconds=300)
+    job = workshop.add(epochs=EPOCHS)
+    _send(settings, job.id)
+    _has_begun(workshop, job)
+    assert worker.stop(seconds=5) == 0, worker.output
+    given_back = workshop.job(job)
+    assert (given_back.status, given_back.attempt) == ("queued", 1)
+    assert given_back.epoch == len(workshop.rows(job))
+    start("worker")
+    assert _succeeds(workshop, job, wanted).attempt == 1
+
+
+@pytest.mark.slow
+def test_a_frozen_workers_job_is_taken_over_and_the_thawed_one_writes_nothing(
+    start: Start, workshop: Workshop, wanted: str, settings: Settings
+) -> None:
+    frozen = start("worker", concurrency=1)
+    job = workshop.add(epochs=EPOCHS)
+    _send(settings, job.id)
+    _has_begun(workshop, job)
+    os.killpg(frozen.process.pid, signal.SIGSTOP)
+    start("worker")
+    done = _succeeds(workshop, job, wanted)
+    os.killpg(frozen.process.pid, signal.SIGCONT)
+    eventually(lambda: "lease lost" in frozen.output, what="the thawed worker has noticed")
+    assert workshop.job(job).claim == done.claim
+    _succeeds(workshop, job, wanted)
+
+
+@pytest.mark.slow
+def test_a_job_that_kills_its_worker_fails_and_its_neighbour_does_not(
+    start: Start, workshop: Workshop, wanted: str, settings: Settings
+) -> None:
+    # No progress is saved before five seconds are over: each death looks like the job's own fault.
+    start("worker", first_progress_seconds=5, lease_seconds=300)
+    poison = workshop.add(LONG_JOB)
+    _send(settings, poison.id)
+    for number in range(1, 4):
+        eventually(lambda number=number: _runs_as_claim(workshop, poison, number))  # type: ignore[misc]  # mypy infers no lambda with defaults
+        os.kill(_holder(workshop, poison), signal.SIGKILL)
+    eventually(lambda: workshop.status(poison) == "failed")
+    failed = workshop.job(poison)
+    assert failed.error is not None
+    assert (failed.claim, failed.error["code"]) == (3, "worker_lost")
+    _succeeds(workshop, workshop.add(epochs=EPOCHS), wanted)
+
+
+def _runs_as_claim(workshop: Workshop, job: Job, number: int) -> bool:
+    row = workshop.job(job)
+    return row.status == "running" and row.claim == number
+
+
+def test_a_cancel_comes_true_though_the_worker_is_dead(
+    start: Start, workshop: Workshop, settings: Settings
+) -> None:
+    worker = start("worker")
+    job = workshop.add(LONG_JOB)
+    _send(settings, job.id)
+    _has_begun(workshop, job)
+    worker.kill()
+    with workshop.database.session() as db:
+        jobs.request_cancel(db, "local", job.id)
+    start("sweeper")
+    eventually(lambda: workshop.status(job) == "canceled", seconds=settings.lease_seconds + 5)
+
+
+def test_a_chunk_longer_than_the_lease_is_not_stolen(
+    start: Start, workshop: Workshop, wanted: str, settings: Settings
+) -> None:
+    slow: list[Command] = [
+        start("worker", lease_seconds=0.5, chunk_seconds=2, concurrency=1) for _ in range(2)
+    ]
+    job = workshop.add(epochs=EPOCHS)
+    _send(settings, job.id)
+    done = _succeeds(workshop, job, wanted)
+    assert (done.claim, done.attempt) == (1, 1), [each.output for each in slow]

@@ -1,0 +1,204 @@
+"""The whole journey, as a user makes it: real processes, over HTTP, on both databases."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.servers import Command, eventually, free_port
+from tests.training import MOONS, SEED_JOB
+
+pytestmark = pytest.mark.system
+
+SEED_LOSSES = {1: 0.7732538183378128, 11: 0.21790039451868812, 21: 0.17946586268211423}
+SEED_ACCURACIES = {1: 0.68, 11: 0.91, 21: 0.94}
+
+
+class Service:
+    """`gradhouse up` in a folder of its own."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=f"{self.url}/api/v1", timeout=10)
+        self._folder, self._environment = folder, environment
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, and waits until it says that it is there."""
+        words = ("up", "--data-dir", str(self._folder / "data"), "--port", str(self.port))
+        self.command = Command(*words, environment=self._environment, log=self._folder / "up.log")
+        eventually(self.is_ready, what=self.command.output)
+
+    def close(self) -> None:
+        """Leaves nothing behind."""
+        self.client.close()
+        self.command.close()
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The document that a POST gives."""
+        return self._document(self.client.post(path, json=body))
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        """The document that a GET gives."""
+        return self._document(self.client.get(path, params=query))
+
+    def train(self, dataset: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        """The job, when it is done."""
+        response = self.client.post("/jobs", json={"dataset_id": dataset["id"], **body})
+        assert response.status_code == 202, response.text
+        where = response.headers["Location"]
+        return eventually(lambda: self._done(where), what="the job is done")
+
+    def _done(self, where: str) -> dict[str, Any] | None:
+        job = self._document(self.client.get(httpx.URL(self.url).join(where)))
+        return job if job["done"] else None
+
+    def is_ready(self) -> bool:
+        """Says whether API, broker, database and a worker answer."""
+        assert self.command.process.poll() is None, self.command.output
+        try:
+            return httpx.get(f"{self.url}/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    @staticmethod
+    def _document(response: httpx.Response) -> dict[str, Any]:
+        assert response.is_success, response.text
+        document: dict[str, Any] = response.json()
+        return document
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+    environment = {"GRADHOUSE_LOG_LEVEL": "WARNING"}
+    if request.param == "postgresql":
+        environment["GRADHOUSE_DATABASE_URL"] = request.getfixturevalue("postgres_url")
+    running = Service(tmp_path, environment)
+    yield running
+    running.close()
+
+
+def test_the_journey_from_data_to_prediction_survives_a_restart(service: Service) -> None:
+    dataset = service.post("/datasets", {"name": "moons", "sample": "moons", "options": MOONS})
+    assert (dataset["status"], dataset["row_count"]) == ("ready", 100)
+    job = service.train(dataset, SEED_JOB)
+    assert (job["status"], job["attempt"], job["progress"]["fraction"]) == ("succeeded", 1, 1.0)
+    assert [each["status"] for each in job["transitions"]] == ["queued", "running", "succeeded"]
+    _check_the_seeds_numbers(service, job)
+    model = service.get(f"/models/{job['model_id']}")
+    assert (model["name"], model["version"], model["parameter_count"]) == ("moons", 1, 337)
+    point = {"x1": 0.5, "x2": -0.2}
+    before = service.get("/models/moons/predictions", **point)
+    asked = service.post(f"/models/{model['id']}/predictions", {"instances": [point, [0.5, -0.2]]})
+    assert asked["predictions"] == 2 * before["predictions"]
+
+    started = time.monotonic()
+    assert service.command.stop() == 0
+    assert time.monotonic() - started < 3
+    service.start()
+    assert service.get(f"/jobs/{job['id']}") == job
+    assert service.get(f"/models/{model['id']}") == model
+    assert service.get("/models/moons/predictions", **point) == before
+    second = service.train(dataset, SEED_JOB)
+    again = service.get("/models/moons")
+    assert (again["id"], again["version"]) == (second["model_id"], 2)
+    assert again["sha256"] == model["sha256"]
+
+
+def _check_the_seeds_numbers(service: Service, job: dict[str, Any]) -> None:
+    rows = {row["epoch"]: row for row in service.get(f"/jobs/{job['id']}/history")["data"]}
+    assert sorted(rows) == list(range(1, 22))
+    for epoch, loss in SEED_LOSSES.items():
+        assert rows[epoch]["train_loss"] == pytest.approx(loss, abs=1e-12)
+        assert rows[epoch]["train_accuracy"] == SEED_ACCURACIES[epoch]
+    assert job["latest"] == rows[21]
+
+
+def test_a_csv_trains_with_all_defaults_and_a_running_job_is_canceled(service: Service) -> None:
+    lines = ["size;weight;kind", *(f"{n},5;{n % 7};{'cat' if n % 2 else 'dog'}" for n in range(60))]
+    response = service.client.post(
+        "/datasets", content="\n".join(lines), headers={"Content-Type": "text/csv"}
+    )
+    assert response.status_code in {201, 422}, response.text
+    dataset = service.post("/datasets", {"sample": "moons"})
+    job = service.train(dataset, {"target": "y"})
+    assert job["status"] == "succeeded", job["error"]
+    model = service.get(f"/models/{job['model_id']}")
+    assert model["metrics"]["validation"]["accuracy"] > 0.9
+
+    long = {"target": "kind", "training": {"epochs": 1_000_000, "early_stopping": None}}
+    posted = service.post("/jobs", {"dataset_id": dataset["id"], **long})
+    eventually(lambda: service.get(f"/jobs/{posted['id']}")["status"] == "running")
+    assert service.client.post(f"/jobs/{posted['id']}/cancel").status_code == 202
+    eventually(lambda: service.get(f"/jobs/{posted['id']}")["status"] == "canceled", seconds=3)
+    assert service.client.post(f"/jobs/{job['id']}/cancel").status_code == 409
+
+
+def test_what_dies_is_started_again_and_nothing_outlives_the_supervisor(service: Service) -> None:
+    children = {name: _child(service, name) for name in ("broker.sock", "cli api", "cli worker")}
+    for name, process in children.items():
+        assert process, f"no process {name}"
+        os.kill(process, signal.SIGKILL)
+        eventually(partial(_is_another, service, name, process), what=f"{name} is there again")
+    eventually(service.is_ready, what=service.command.output)
+    dataset = service.post("/datasets", {"sample": "moons", "options": MOONS})
+    assert service.train(dataset, SEED_JOB)["status"] == "succeeded"
+    assert "the api was killed by SIGKILL, starting it again" in service.command.output
+    everyone = _descendants(service.command.process.pid)
+    assert len(everyone) >= 6
+    service.command.process.kill()
+    service.command.process.wait(10)
+    eventually(lambda: not any(_is_alive(each) for each in everyone), seconds=3)
+
+
+def test_the_three_lines_that_it_prints_work_when_pasted(service: Service) -> None:
+    printed = service.command.output
+    lines = [line.strip() for line in printed.splitlines() if line.startswith("  ")]
+    assert len(lines) == 3
+    words = ["/bin/sh", "-e", "-c", "\n".join(lines)]
+    answer = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert re.search(r'"model_id": ?"mdl_', answer.stdout), answer.stdout
+
+
+def _child(service: Service, words: str) -> int:
+    """The process of the part whose command line holds these words; 0 when there is none."""
+    found = [pid for pid in _children(service.command.process.pid) if words in _command_line(pid)]
+    return found[0] if found else 0
+
+
+def _is_another(service: Service, words: str, process: int) -> bool:
+    return _child(service, words) not in {0, process}
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _descendants(pid: int) -> list[int]:
+    return [each for child in _children(pid) for each in (child, *_descendants(child))]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,81 @@
+"""Jobs for the tests that train: the seed's own, and one that takes a while."""
+
+from typing import Any
+
+from engine.data.samples import make_sample
+from engine.spec import parse_spec
+from engine.training.history import HistoryBlock
+from service.settings import Settings
+from service.storage import Storage
+from service.tables import datasets, history, jobs, models
+from service.tables.base import Database
+from service.tables.jobs import Job
+from service.tables.models import Model
+
+MOONS = {"n_samples": 100, "noise": 0.1, "random_state": 1337, "labels": [-1, 1]}
+
+SEED_JOB: dict[str, Any] = {
+    "target": "y",
+    "preprocessing": {"scale": "none"},
+    "split": {"validation": 0},
+    "model": {
+        "name": "moons",
+        "hidden_layers": [{"units": 16, "activation": "tanh"}, {"units": 16, "activation": "tanh"}],
+        "output_activation": "tanh",
+        "init": {"scheme": "uniform", "low": -1.0, "high": 1.0},
+    },
+    "loss": "hinge",
+    "optimizer": {"name": "sgd", "learning_rate": 1.0},
+    "schedule": {"name": "linear", "end_factor": 0.1},
+    "training": {"epochs": 21, "batch_size": None, "seed": 1337, "early_stopping": None},
+}
+LONG_JOB = {**SEED_JOB, "training": {**SEED_JOB["training"], "epochs": 1_000_000}}
+
+
+class Workshop:
+    """Puts jobs on the moons straight into the tables, and looks at what has become of them."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings, self.database = settings, database
+        self._table = make_sample("moons", MOONS)
+
+    def add(self, body: dict[str, Any] = SEED_JOB, **training: Any) -> Job:
+        """A queued job, kept to the array executor: how long it takes then depends on nothing else."""
+        document = {**body, "training": {**body["training"], **training}}
+        spec = parse_spec(document, self._table.profile(), self._settings.engine_limits()).to_document()
+        data = self._table.to_parquet()
+        digest = Storage(self._settings.datasets_dir).put(data)
+        with self.database.session() as db:
+            profile = self._table.profile().to_document()
+            dataset = datasets.add(
+                db, owner="local", name="moons", profile=profile, sha256=digest, size=len(data)
+            )
+            job = jobs.add(db, owner="local", dataset_id=dataset.id, spec=spec)
+            job.executor = "arrays"
+            return job
+
+    def job(self, job: Job) -> Job:
+        """The job as it is now."""
+        with self.database.reading() as db:
+            return db.get_one(Job, job.id)
+
+    def status(self, job: Job) -> str:
+        """The job's status now."""
+        return self.job(job).status
+
+    def has_begun(self, job: Job) -> bool:
+        """Says whether the job has saved progress."""
+        return self.job(job).epoch > 0
+
+    def model(self, job: Job) -> Model:
+        """The job's model, which must be there."""
+        with self.database.reading() as db:
+            model = models.find(db, "local", str(db.get_one(Job, job.id).model_id))
+        assert model is not None, self.job(job).error
+        return model
+
+    def rows(self, job: Job) -> list[dict[str, Any]]:
+        """The job's whole history."""
+        with self.database.reading() as db:
+            blocks = [HistoryBlock.from_bytes(each.data) for each in history.read(db, job.id)]
+        return [row for block in blocks for row in block.rows()]
