@@ -94,6 +94,8 @@ class Value:
         self.grad = 1.0
         for node in reversed(order):
             slope = node.grad
+            if slope == 0.0:  # a way not taken must not leak: 0 times an infinite slope would be NaN
+                continue
             a, b = node._a, node._b
             if a is not None:
                 a.grad += node._da * slope

@@ -136,9 +136,15 @@ class Evaluation:
                 a, b, o = slots[step.a], slots[step.b], slots[step.out]
                 for operand, partial in zip((step.a, step.b), _PARTIALS[step.symbol], strict=False):
                     if operand in live:
-                        slopes[operand] = slopes.get(operand, 0.0) + partial(a, b, o) * slope
+                        slopes[operand] = slopes.get(operand, 0.0) + _chained(partial(a, b, o), slope)
         zero = np.zeros(np.shape(self.value))
         return [slopes.get(position, 0.0) + zero for position in wanted]
+
+
+def _chained(partial: Any, slope: Any) -> Any:
+    """partial · slope, 0 wherever the slope is: a way not taken leaks no infinity or NaN, as in Value."""
+    product = partial * slope
+    return np.where(slope == 0.0, 0.0, product) if np.isnan(product).any() else product
 
 
 def _reaching(function: Vectorized, wanted: set[int]) -> set[int]:
