@@ -69,16 +69,30 @@ def parse_expression(text: str, variables: tuple[str, ...]) -> Expression:
     if len(text) > MAX_LENGTH:
         detail = f"an expression has at most {MAX_LENGTH} characters, got {len(text)}"
         raise BadExpression(detail, MAX_LENGTH + 1)
+    skipped = len(text) - len(text.lstrip())
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise BadExpression(f"not an expression: {error.msg}", error.offset or 1) from None
+        place = min(max(error.offset or 1, 1) + skipped, len(text) + 1)
+        raise BadExpression(f"not an expression: {error.msg}", place) from None
     except (ValueError, RecursionError, MemoryError):
         raise BadExpression("not an expression", 1) from None
     if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
         raise BadExpression(f"an expression has at most {MAX_NODES} parts", 1, "write it shorter")
+    _count_characters(tree, text)
     _check(tree, variables, 1)
     return Expression(text, variables, tree)
+
+
+def _count_characters(tree: ast.expr, text: str) -> None:
+    """Gives every node its place in the whole text in characters; Python counts a line's bytes."""
+    lines = text.lstrip().splitlines(keepends=True)
+    skipped = len(text) - len(text.lstrip())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr):
+            line = lines[node.lineno - 1].encode()[: node.col_offset]
+            above = sum(map(len, lines[: node.lineno - 1]))
+            node.col_offset = skipped + above + len(line.decode(errors="ignore"))
 
 
 def parse_loss(text: str) -> Expression:
