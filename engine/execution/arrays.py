@@ -24,7 +24,7 @@ from engine.execution.plan import (
 from engine.execution.tally import Tally
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.losses import Loss
-from engine.nn.optimizers import OPTIMIZERS, Step
+from engine.nn.optimizers import OPTIMIZERS, Step, clip_factor
 
 PREDICTION_ROWS = 8_192
 
@@ -186,8 +186,9 @@ class ArrayExecutor:
         """Moves the parameters; returns the gradient's norm before clipping."""
         choice, gradient = self._plan.optimizer, self._gradient
         norm = math.sqrt(float(gradient @ gradient))
-        if choice["clip_norm"] is not None and norm > choice["clip_norm"]:
-            gradient = gradient * (choice["clip_norm"] / norm)
+        factor = clip_factor(norm, choice["clip_norm"])
+        if factor < 1.0:
+            gradient = gradient * factor
         optimizer = OPTIMIZERS.get(choice.name)
         corrections = optimizer.corrections(choice.knobs, step + 1)
         parameters, moments = optimizer.update(

@@ -13,7 +13,7 @@ from engine.execution.plan import Array, LayerPlan, Plan, Progress, Rows, State,
 from engine.execution.tally import Tally
 from engine.nn.losses import Loss
 from engine.nn.modules import Layer
-from engine.nn.optimizers import OPTIMIZERS, Step
+from engine.nn.optimizers import OPTIMIZERS, Step, clip_factor
 
 
 class EagerNetwork:
@@ -115,11 +115,7 @@ class EagerExecutor:
         choice = self._plan.optimizer
         gradient = [value.grad for value in self._network.flat]
         norm = math.sqrt(sum(g * g for g in gradient))
-        shrink = (
-            choice["clip_norm"] / norm
-            if choice["clip_norm"] is not None and norm > choice["clip_norm"]
-            else 1.0
-        )
+        shrink = clip_factor(norm, choice["clip_norm"])
         optimizer = OPTIMIZERS.get(choice.name)
         known = Step(rate, choice.knobs, optimizer.corrections(choice.knobs, step + 1))
         parameters, moments = [], []

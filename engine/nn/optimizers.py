@@ -63,6 +63,14 @@ def _optimizer(
     return register
 
 
+def clip_factor(norm: float, clip_norm: float | None) -> float:
+    """What a gradient of this norm is multiplied by: 1, or less where it is longer than `clip_norm`.
+
+    PyTorch's clip_grad_norm_: clip_norm / (norm + 1e-6), at most 1.
+    """
+    return 1.0 if clip_norm is None else min(1.0, clip_norm / (norm + 1e-6))
+
+
 def _bias_corrections(knobs: Knobs, t: int) -> tuple[float, ...]:
     """1 − β₁ᵗ and √(1 − β₂ᵗ) for the t-th step, counted from 1."""
     first, second = knobs["betas"]
