@@ -18,7 +18,7 @@ from service.settings import Settings
 from service.tables.base import Conflict
 from service.web.openapi import METHODS, operations
 from tests.servers import ValkeyServer
-from tests.service.api.answers import problem_of
+from tests.service.api.answers import json_of, problem_of
 
 PAGES = ("/", "/static/", "/problems", "/docs", "/openapi.json")
 
@@ -47,7 +47,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def document(client: FlaskClient) -> dict[str, Any]:
-    read: dict[str, Any] = client.get("/openapi.json").json
+    read: dict[str, Any] = json_of(client.get("/openapi.json"))
     return read
 
 
