@@ -82,7 +82,7 @@ class Supervisor:
 
     def watch(self) -> None:
         """Keeps every part alive until SIGINT or SIGTERM. Raises PartFailed."""
-        while not self._turn(1.0):
+        while not self._turn(0.1 if any(each.restart_at for each in self._running) else 1.0):
             pass
 
     def stop(self) -> None:
