@@ -4,6 +4,7 @@ import fcntl
 import http.client
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,8 +16,7 @@ from pathlib import Path
 
 from service.settings import Settings
 from service.supervisor import Part, PartFailed, Supervisor
-from service.tables.base import Database
-from service.tables.schema import HEAD, revision, upgrade
+from service.tables import is_current_file
 
 START_SECONDS = 30.0
 SOCKET_PATH_BYTES = 100  # the kernel allows 107 for the path of a socket
@@ -48,14 +48,14 @@ def _serve(supervisor: Supervisor, settings: Settings, runtime: Path) -> None:
         settings = replace(settings, broker_url=f"unix://{path}")
     _upgrade(settings)
     for name in ("api", "worker"):
-        command = (sys.executable, "-m", "service.cli", name)
-        supervisor.start(Part(name, command, {**settings.environment(), **_ONE_THREAD}))
+        supervisor.start(Part(name, (*_GRADHOUSE, name), {**settings.environment(), **_ONE_THREAD}))
     ready = partial(_answers, settings.host, settings.port)
     if supervisor.wait_until(ready, seconds=START_SECONDS):
         print(banner(settings), flush=True)  # noqa: T201 - what this command is for
         supervisor.watch()
 
 
+_GRADHOUSE = (sys.executable, "-m", "service.cli")
 # A training process is one core's work; the bits must not depend on how many cores there are.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -121,10 +121,14 @@ def _runtime_folder(data_dir: Path) -> Iterator[Path]:
 
 
 def _upgrade(settings: Settings) -> None:
-    database = Database(settings.database, pool_size=1)
-    if revision(database) != HEAD:
-        upgrade(database)
-    database.close()
+    if not settings.database_url and is_current_file(settings.data_dir / "gradhouse.db"):
+        return
+    # In a process of its own: this one has no other use for SQLAlchemy, and starts sooner without.
+    command = (*_GRADHOUSE, "db", "upgrade")
+    environment = {**os.environ, **settings.environment()}
+    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)  # noqa: S603 - our own
+    if done.returncode:
+        raise CannotStart("the database cannot be brought up to date: the lines above say why")
 
 
 def _answers(host: str, port: int) -> bool:

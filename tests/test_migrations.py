@@ -7,7 +7,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
-from service.tables import schema
+from service.tables import HEAD, schema
 from service.tables.base import Database
 from tests.servers import PostgresServer
 
@@ -51,4 +51,4 @@ def test_a_database_of_another_version_is_refused_with_the_remedy(empty: Databas
 
 def test_the_code_knows_the_newest_revision() -> None:
     scripts = ScriptDirectory(str(schema.migrations_folder()))
-    assert scripts.get_heads() == [schema.HEAD]
+    assert scripts.get_heads() == [HEAD]

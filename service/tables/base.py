@@ -62,12 +62,12 @@ class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL 
 
 
 @compiles(database_now, "postgresql")
-def _now_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001 - the hook's signature
+def _now_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return "(extract(epoch from clock_timestamp())::float8)"
 
 
 @compiles(database_now, "sqlite")
-def _now_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001 - the hook's signature
+def _now_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 

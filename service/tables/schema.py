@@ -6,10 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, inspect, text
 
-from service.tables import datasets, history, jobs, models
+from service.tables import HEAD, datasets, history, jobs, models
 from service.tables.base import Base, Database
 
-HEAD = "0001"  # the newest revision in migrations/; a test holds the two together
 METADATA: MetaData = Base.metadata
 TABLES = (datasets.Dataset, jobs.Job, jobs.Transition, history.HistoryBlock, history.Checkpoint, models.Model)
 

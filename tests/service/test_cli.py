@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
-from service.tables.schema import HEAD
+from service.tables import HEAD
 
 COMMANDS = ("up", "demo", "api", "worker", "sweeper", "db", "db upgrade")
 
