@@ -13,7 +13,6 @@ import orjson
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
-from scipy.special import expit, softmax
 
 from engine.data.preprocessing import Encoding, Input
 from engine.errors import BadModel, BadSpec
@@ -95,9 +94,8 @@ class TrainedModel:
         """(rows, classes) in class order, where the loss fits probabilities at all."""
         kind = loss_of(self.spec.loss).probabilities
         if kind == "sigmoid":
-            second = expit(scores[:, 0])
-            return np.column_stack([expit(-scores[:, 0]), second])
-        return np.asarray(softmax(scores, axis=1)) if kind == "softmax" else None
+            return np.column_stack([_sigmoid(-scores[:, 0]), _sigmoid(scores[:, 0])])
+        return _softmax(scores) if kind == "softmax" else None
 
     def instance_from_text(self, values: Mapping[str, str]) -> dict[str, Any]:
         """One instance from a query string's texts; raises BadData with a pointer to each wrong one."""
@@ -144,6 +142,18 @@ class TrainedModel:
         except (SafetensorError, BadSpec, KeyError, TypeError, ValueError) as error:
             raise BadModel.because(f"these bytes are not a model: {error}", code="corrupt") from None
         return model
+
+
+def _sigmoid(x: Array) -> Array:
+    """1 / (1 + e⁻ˣ), which an overflow of the exponential takes to 0, as it should be."""
+    with np.errstate(over="ignore"):
+        return np.asarray(1.0 / (1.0 + np.exp(-x)))
+
+
+def _softmax(scores: Array) -> Array:
+    """(rows, classes) → (rows, classes): eˢ over the row's sum, shifted so that nothing overflows."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _check(model: TrainedModel, parts: list[Array], digest: str) -> None:
