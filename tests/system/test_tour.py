@@ -124,16 +124,15 @@ def _check_the_seeds_numbers(service: Service, job: dict[str, Any]) -> None:
 
 
 def test_a_csv_trains_with_all_defaults_and_a_running_job_is_canceled(service: Service) -> None:
-    lines = ["size;weight;kind", *(f"{n},5;{n % 7};{'cat' if n % 2 else 'dog'}" for n in range(60))]
-    response = service.client.post(
-        "/datasets", content="\n".join(lines), headers={"Content-Type": "text/csv"}
-    )
-    assert response.status_code in {201, 422}, response.text
-    dataset = service.post("/datasets", {"sample": "moons"})
-    job = service.train(dataset, {"target": "y"})
+    lines = ["size;kind", *(f"{n / 10};{'cat' if n < 50 else 'dog'}" for n in range(100))]
+    headers = {"Content-Type": "text/csv"}
+    response = service.client.post("/datasets", content="\n".join(lines), headers=headers)
+    assert response.status_code == 201, response.text
+    dataset = response.json()
+    job = service.train(dataset, {"target": "kind", "model": {"name": "pets"}})
     assert job["status"] == "succeeded", job["error"]
-    model = service.get(f"/models/{job['model_id']}")
-    assert model["metrics"]["validation"]["accuracy"] > 0.9
+    answers = service.post("/models/pets/predictions", {"instances": [[0.5], {"size": 9.5}]})
+    assert [each["label"] for each in answers["predictions"]] == ["cat", "dog"]
 
     long = {"target": "kind", "training": {"epochs": 1_000_000, "early_stopping": None}}
     posted = service.post("/jobs", {"dataset_id": dataset["id"], **long})
