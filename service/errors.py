@@ -110,6 +110,36 @@ KINDS: Mapping[str, Kind] = {
         "Several workers in a row died while they had this job and made no progress, so the job failed.",
         "Look at the worker's log; a smaller model, a smaller batch or more memory may help.",
     ),
+    "dataset_unreadable": Kind(
+        409,
+        "The job's dataset cannot be read",
+        "The bytes of the dataset are gone or damaged, so the job failed.",
+        "Upload the dataset again and post the job for it.",
+    ),
+    "bad_data": Kind(
+        409,
+        "The job's data does not allow the training",
+        "The rows turned out not to fit the training spec, so the job failed. The detail names the reason.",
+        "Correct the data or the spec and post the job again.",
+    ),
+    "bad_spec": Kind(
+        409,
+        "The job's spec cannot be carried out",
+        "The training spec was written by another version, or does not fit its data, so the job failed.",
+        "Post the job again; the answer says what is wrong today.",
+    ),
+    "bad_checkpoint": Kind(
+        409,
+        "The job's checkpoint cannot be used",
+        "What was saved of the training is damaged or from another version, so the job failed.",
+        "Post the job again.",
+    ),
+    "out_of_memory": Kind(
+        409,
+        "The worker's memory did not suffice",
+        "The training needed more memory than its worker has, so the job failed.",
+        "Use a smaller model, batch or dataset, or give the worker more memory.",
+    ),
     "job_failed": Kind(
         409,
         "The job failed",

@@ -12,25 +12,25 @@ from service.errors import ServiceError
 from service.tables import schema
 from service.tables.base import is_transient
 from service.web.contract import Blueprint
-from service.web.schemas import Schema
+from service.web.schemas import Answer
 
 RETRY_SECONDS = "1"
 
 
-class HealthSchema(Schema):
+class HealthSchema(Answer):
     """A sign of life."""
 
     status = fields.String(required=True, metadata={"enum": ["ok"]})
 
 
-class ReadinessSchema(Schema):
+class ReadinessSchema(Answer):
     """That every part answers."""
 
     status = fields.String(required=True, metadata={"enum": ["ready"]})
     checks = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
-class StatusSchema(Schema):
+class StatusSchema(Answer):
     """What runs, and its bounds."""
 
     version = fields.String(required=True)

@@ -15,7 +15,7 @@ from service.api.parts import running
 from service.tables import history
 from service.web.contract import Blueprint
 from service.web.paging import RowQuery, page_response
-from service.web.schemas import QueryInt, Schema
+from service.web.schemas import Answer, QueryInt
 
 CSV_MEDIA_TYPE = "text/csv"
 MAX_POINTS = 10_000
@@ -40,7 +40,7 @@ class HistoryQuery(RowQuery):
     )
 
 
-class HistoryPage(Schema):
+class HistoryPage(Answer):
     """Rows of a history, ascending."""
 
     data = fields.Raw(required=True, metadata={"type": "array", "items": _ROW})

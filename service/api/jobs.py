@@ -18,7 +18,7 @@ from service.web.bodies import json_body
 from service.web.conditional import tagged
 from service.web.contract import Blueprint
 from service.web.paging import PageQuery, page_response, page_schema
-from service.web.schemas import Moment, Schema, Text, moment
+from service.web.schemas import Answer, Moment, Text, moment
 
 POLL_SECONDS = "1"
 _PROGRESS = {
@@ -71,14 +71,14 @@ class JobQuery(PageQuery):
     name = Text(load_default=None)
 
 
-class TransitionSchema(Schema):
+class TransitionSchema(Answer):
     """One move of a job."""
 
     status = fields.String(required=True, metadata={"enum": list(Status)})
     at = Moment(required=True)
 
 
-class JobSchema(Schema):
+class JobSchema(Answer):
     """A job as lists show it."""
 
     id = fields.String(required=True)
@@ -112,7 +112,7 @@ class JobDetailSchema(JobSchema):
     transitions = fields.List(fields.Nested(TransitionSchema), required=True)
 
 
-class ValidationSchema(Schema):
+class ValidationSchema(Answer):
     """What a job's body would do."""
 
     valid = fields.Boolean(required=True)
@@ -193,6 +193,7 @@ def read_job(job_id: str) -> tuple[Response, int, dict[str, str]]:
 
 
 @blueprint.get("/jobs/<job_id>/result")
+@blueprint.refuses(409, 410)
 @blueprint.answer(303, description="The job has succeeded: see its model.")
 @blueprint.also(202, schema=JobDetailSchema(), headers=_POLLING, description="The job is not done.")
 def read_job_result(job_id: str) -> AnyResponse | tuple[Response, int, dict[str, str]]:
@@ -210,6 +211,7 @@ def read_job_result(job_id: str) -> AnyResponse | tuple[Response, int, dict[str,
 
 
 @blueprint.post("/jobs/<job_id>/cancel")
+@blueprint.refuses(409)
 @blueprint.answer(202, JobDetailSchema(), headers=_POLLING)
 @blueprint.also(200, schema=JobDetailSchema(), description="It was canceled before.")
 def cancel_job(job_id: str) -> tuple[Response, int, dict[str, str]]:
@@ -223,6 +225,7 @@ def cancel_job(job_id: str) -> tuple[Response, int, dict[str, str]]:
 
 
 @blueprint.delete("/jobs/<job_id>")
+@blueprint.refuses(409)
 @blueprint.answer(204)
 def delete_job(job_id: str) -> Response:
     """Delete a job that is done, with its history; its model stays."""

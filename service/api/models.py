@@ -13,7 +13,7 @@ from service.tables.models import Model
 from service.web.conditional import tagged
 from service.web.contract import Blueprint
 from service.web.paging import PageQuery, page_response, page_schema
-from service.web.schemas import Moment, Schema, Text
+from service.web.schemas import Answer, Moment, Text
 
 _INPUT = {
     "type": "object",
@@ -40,7 +40,7 @@ class ModelQuery(PageQuery):
     name = Text(load_default=None)
 
 
-class ModelSchema(Schema):
+class ModelSchema(Answer):
     """A trained model."""
 
     id = fields.String(required=True)
@@ -58,7 +58,7 @@ class ModelSchema(Schema):
     created_at = Moment(required=True)
 
 
-class ParametersSchema(Schema):
+class ParametersSchema(Answer):
     """A model's parameters; weights are [units][inputs]."""
 
     layers = fields.Raw(required=True, metadata={"type": "array", "items": _LAYER})

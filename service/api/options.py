@@ -11,13 +11,13 @@ from engine.spec import describe_options
 from service.web.conditional import tagged
 from service.web.contract import Blueprint
 from service.web.paging import page_response
-from service.web.schemas import Schema
+from service.web.schemas import Answer
 
 _OBJECT = {"type": "object"}
 _OBJECTS = {"type": "array", "items": _OBJECT}
 
 
-class OptionsSchema(Schema):
+class OptionsSchema(Answer):
     """Every name and knob of the training spec."""
 
     tasks = fields.List(fields.String(), required=True)
@@ -30,7 +30,7 @@ class OptionsSchema(Schema):
     media_types = fields.List(fields.String(), required=True)
 
 
-class SamplesPage(Schema):
+class SamplesPage(Answer):
     """The bundled samples."""
 
     data = fields.Raw(required=True, metadata=_OBJECTS)

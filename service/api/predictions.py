@@ -15,7 +15,7 @@ from service.errors import invalid
 from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, require_media_type
 from service.web.conditional import with_etag
 from service.web.contract import Blueprint
-from service.web.schemas import Schema, escape, shown, unknown_name
+from service.web.schemas import Answer, escape, shown, unknown_name
 
 FOREVER = "private, max-age=31536000, immutable"
 FORMS = ("instances", "columns")
@@ -64,7 +64,7 @@ _ROW_QUERY = {
 }
 
 
-class PredictionsSchema(Schema):
+class PredictionsSchema(Answer):
     """What a model says of rows."""
 
     model_id = fields.String(required=True)

@@ -90,6 +90,15 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         """Another answer of an endpoint that writes its Response itself."""
         return self._typed(self.alt_response(status, success=True, **options))
 
+    def refuses(self, *statuses: int) -> Decorator:
+        """The errors of an endpoint beside those that every one has."""
+
+        def decorate(view: View) -> View:
+            vars(view).setdefault("_apidoc", {})["refuses"] = statuses
+            return view
+
+        return decorate
+
     def documented(self, **members: Any) -> Decorator:
         """Members of the operation in the OpenAPI document that no schema can say."""
         return self._typed(self.doc(**members))
@@ -114,6 +123,9 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
 
     def _register_responses(self) -> None:
         """Nothing: web/openapi describes the errors."""
+
+    def _register_pagination_header(self) -> None:
+        """Nothing: pages have an envelope."""
 
     def document(self) -> dict[str, Any]:
         """The OpenAPI document of every blueprint registered so far."""

@@ -60,6 +60,8 @@ def describe_operation(doc: dict[str, Any], info: Mapping[str, Any], **context: 
         doc.setdefault("parameters", []).append(_IF_NONE_MATCH)
         doc["responses"][304] = {"description": "Not Modified", "headers": _ETAG}
         doc["responses"][200]["headers"] = {**_ETAG, **doc["responses"][200].get("headers", {})}
+    for status in info.get("refuses", ()):
+        doc["responses"][status] = _problem(status)
     return doc
 
 
@@ -71,10 +73,9 @@ def finish(document: dict[str, Any]) -> dict[str, Any]:
     document["info"]["description"] = "Trains small neural networks and shows every number inside them."
     document["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
     document["servers"] = [{"url": "/"}]
-    for path, method, operation in operations(document):
-        for status in _error_statuses(path, method, operation):
-            reference = {"$ref": f"#/components/responses/Problem{status}"}
-            operation["responses"][str(status)] = reference
+    for path, _, operation in operations(document):
+        for status in _error_statuses(path, operation):
+            operation["responses"][str(status)] = _problem(status)
     return document
 
 
@@ -84,7 +85,7 @@ def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str
         yield from ((path, method, item[method]) for method in METHODS if method in item)
 
 
-def _error_statuses(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[int]:
+def _error_statuses(path: str, operation: Mapping[str, Any]) -> Iterator[int]:
     yield from _ALWAYS
     if "{" in path:
         yield 404
@@ -92,12 +93,14 @@ def _error_statuses(path: str, method: str, operation: Mapping[str, Any]) -> Ite
         yield from _WITH_BODY
     elif operation.get("parameters"):
         yield 422
-    if method == "delete":
-        yield 409
 
 
 def _statuses() -> list[int]:
     return sorted({kind.status for kind in KINDS.values()})
+
+
+def _problem(status: int) -> dict[str, str]:
+    return {"$ref": f"#/components/responses/Problem{status}"}
 
 
 def _problem_response(status: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from flask import Response, jsonify, request
 from marshmallow import fields
 
-from service.web.schemas import QueryInt, Schema, Text
+from service.web.schemas import Answer, QueryInt, Schema, Text
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 50
@@ -48,7 +48,7 @@ def page_schema(item: Schema) -> Schema:
         "next": fields.Raw(required=True, metadata={"type": ["string", "integer", "null"]}),
     }
     name = type(item).__name__.removesuffix("Schema") + "Page"
-    page: Schema = type(name, (Schema,), members)()
+    page: Schema = type(name, (Answer,), members)()
     return page
 
 

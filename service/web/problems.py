@@ -75,8 +75,7 @@ def _from_http(error: HTTPException) -> ServiceError:
     if isinstance(error, MethodNotAllowed):
         return _method_not_allowed(error)
     if isinstance(error, RequestEntityTooLarge):
-        bound = request.max_content_length
-        return ServiceError("too_large", f"the body may have {bound} bytes at most (setting max_body_bytes)")
+        return ServiceError("too_large", _bounds_of_bodies())
     if status == HTTPStatus.NOT_FOUND:
         return ServiceError(
             "not_found", f"no resource has the address {request.path}", hint="See /docs for all addresses."
@@ -90,3 +89,10 @@ def _method_not_allowed(error: MethodNotAllowed) -> ServiceError:
     allowed = ", ".join(sorted(error.valid_methods or ()))
     detail = f"{request.path} does not know {request.method}, only {allowed}"
     return ServiceError("method_not_allowed", detail, headers={"Allow": allowed})
+
+
+def _bounds_of_bodies() -> str:
+    field = request.max_form_memory_size
+    return (
+        f"a body may have {request.max_content_length} bytes (setting max_body_bytes), a form's field {field}"
+    )

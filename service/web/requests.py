@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.errors import ServiceError
 
@@ -20,6 +21,8 @@ def install(app: Flask, *, bind_host: str) -> None:
     guarded = is_loopback(bind_host)
 
     def before() -> None:
+        clear_contextvars()  # of the request that this thread served before
+        bind_contextvars(request_id=request_id())
         if guarded:
             check_host(request.headers.get("Host", ""))
             check_origin(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"))

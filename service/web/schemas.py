@@ -46,6 +46,13 @@ class Schema(marshmallow.Schema):
         return messages
 
 
+class Answer(Schema):
+    """A schema of what is sent out: clients allow members that they do not know."""
+
+    class Meta:
+        unknown = marshmallow.EXCLUDE
+
+
 def unknown_name(name: str, names: Sequence[str]) -> Fault:
     """The complaint about a name that nobody knows, with the one that was probably meant."""
     meant = did_you_mean(name, names)

@@ -1,5 +1,6 @@
 """The application as a whole: every route, every error, the document of all."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,13 @@ def is_page(path: str) -> bool:
 def test_the_openapi_document_is_valid(document: dict[str, Any]) -> None:
     validate(document)
     assert document["openapi"].startswith("3.1")
+
+
+def test_every_reference_of_the_document_leads_somewhere(document: dict[str, Any]) -> None:
+    for reference in re.findall(r'"\$ref": "#/([^"]*)"', json.dumps(document)):
+        found = document
+        for step in reference.split("/"):
+            found = found[step]
 
 
 def test_every_route_is_described_in_the_openapi_document(app: Flask, document: dict[str, Any]) -> None:

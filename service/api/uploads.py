@@ -1,0 +1,152 @@
+"""What is uploaded: a file, JSON or a sample becomes a table, and every problem of it one answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from flask import request
+
+from engine.data.formats import MEDIA_TYPES, read_table, table_from_records, table_from_rows
+from engine.data.samples import make_sample
+from engine.data.table import Table
+from engine.errors import EngineError, Problem
+from service.api.parts import running
+from service.errors import invalid
+from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
+from service.web.schemas import Array, Object, Schema, Text, load
+
+FORM_MEDIA_TYPE = "multipart/form-data"
+MEDIA_TYPE_OF_SUFFIX = {
+    ".csv": "text/csv",
+    ".tsv": "text/csv",
+    ".txt": "text/csv",
+    ".json": JSON_MEDIA_TYPE,
+    ".ndjson": "application/x-ndjson",
+    ".jsonl": "application/x-ndjson",
+    ".parquet": "application/vnd.apache.parquet",
+}
+
+
+class DatasetBody(Schema):
+    """A dataset as JSON: a sample, records, or columns and rows."""
+
+    name = Text()
+    columns = Array()
+    rows = Array()
+    records = Array()
+    sample = Text()
+    options = Object()
+
+
+class UploadQuery(Schema):
+    """What a raw body cannot say itself."""
+
+    name = Text(metadata={"description": "The dataset's name, where the body is the bare data."})
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A table that was sent and understood, and what it is to be called."""
+
+    name: str | None
+    table: Table
+
+
+_file_form = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "format": "binary"}, "name": {"type": "string"}},
+}
+REQUEST_BODY = {
+    "required": True,
+    "content": {
+        JSON_MEDIA_TYPE: {"schema": DatasetBody()},
+        FORM_MEDIA_TYPE: {"schema": _file_form},
+        **{kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES if kind != JSON_MEDIA_TYPE},
+    },
+}
+
+
+def read_upload(name: str | None) -> Upload:
+    """The table in the request's body, whichever way it came. Raises ServiceError or EngineError."""
+    media_type = require_media_type(*MEDIA_TYPES, FORM_MEDIA_TYPE)
+    if media_type == FORM_MEDIA_TYPE:
+        return _from_form(name)
+    if media_type == JSON_MEDIA_TYPE:
+        return _from_json(json_body(), name)
+    return Upload(name, _read(request.get_data(cache=False), media_type))
+
+
+def _read(data: bytes, media_type: str) -> Table:
+    return read_table(data, media_type, running().settings.data_bounds())
+
+
+def _from_form(name: str | None) -> Upload:
+    form, problems = load(UploadQuery(), request.form.to_dict())
+    problems += [
+        Problem(f"/{part}", "unknown_field", f'{part} is unknown; the file\'s part is called "file"')
+        for part in request.files
+        if part != "file"
+    ]
+    file = request.files.get("file")
+    if file is None:
+        hint = "curl -F file=@data.csv sends one."
+        problems.append(Problem("/file", "missing_field", "file is required: a part with the data", hint))
+    if problems or file is None:
+        raise invalid(problems)
+    path = PurePath((file.filename or "").replace("\\", "/"))
+    table = _read(file.read(), MEDIA_TYPE_OF_SUFFIX.get(path.suffix.lower()) or _media_type_of(file.mimetype))
+    return Upload(form.get("name") or name or _printable(path.stem), table)
+
+
+def _media_type_of(given: str) -> str:
+    if given in MEDIA_TYPES:
+        return given
+    fact = f"file is of the media type {given or 'of nothing'}, known are {', '.join(MEDIA_TYPES)}"
+    raise invalid(
+        [Problem("/file", "unknown_value", fact, "Give the file the suffix .csv, .json or .parquet.")]
+    )
+
+
+def _printable(stem: str) -> str | None:
+    return "".join(sign for sign in stem if sign.isprintable())[:255] or None
+
+
+def _from_json(document: Any, name: str | None) -> Upload:
+    body, problems = load(DatasetBody(), {"records": document} if isinstance(document, list) else document)
+    source = _source(document, problems)
+    table = None
+    try:
+        table = _table_of(source, body) if source in body else None
+    except EngineError as error:
+        problems += error.problems
+    if problems or table is None:
+        raise invalid(problems)
+    return Upload(body.get("name") or name or body.get("sample"), table)
+
+
+def _source(document: Any, problems: list[Problem]) -> str | None:
+    """Which of its three forms a JSON dataset has; says so in `problems` where it is none or several."""
+    if not isinstance(document, dict):
+        return "records" if isinstance(document, list) else None
+    given = [form for form in ("sample", "records", "rows") if form in document]
+    if len(given) != 1:
+        detail = (
+            f"a dataset is one of sample, records or columns and rows, got {' and '.join(given) or 'none'}"
+        )
+        problems.append(Problem("", "ambiguous_source", detail))
+        return None
+    for member, form in (("columns", "rows"), ("options", "sample")):
+        if member in document and form not in given:
+            problems.append(Problem(f"/{member}", "unknown_field", f"{member} goes with {form} only"))
+    return given[0]
+
+
+def _table_of(source: str | None, body: Mapping[str, Any]) -> Table:
+    bounds = running().settings.data_bounds()
+    if source == "sample":
+        return make_sample(body["sample"], body.get("options", {}))
+    if source == "records":
+        return table_from_records(body["records"], bounds)
+    return table_from_rows(body.get("columns", ()), body["rows"], bounds)
