@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.preprocessing import Input
-from engine.errors import BadData
+from engine.errors import BadData, escaped
 from engine.registry import did_you_mean
-from engine.spec.objects import escaped
 from engine.spec.rules import Report, shown
 
 Array = NDArray[np.float64]
@@ -26,7 +26,8 @@ def encode_instances(
     rows = _plain_numbers(inputs, instances)
     if rows is None:
         rows = _checked_cells(inputs, instances, pointer)
-    return np.hstack([column.encode(rows[:, i]) for i, column in enumerate(inputs)])
+    with np.errstate(over="ignore"):  # scaling may take a huge number to infinity: the scores will show it
+        return np.hstack([column.encode(rows[:, i]) for i, column in enumerate(inputs)])
 
 
 def _plain_numbers(inputs: tuple[Input, ...], instances: Sequence[Any]) -> Array | None:
@@ -112,20 +113,12 @@ def _cell(column: Input, value: Any, pointer: str, report: Report) -> float:
                 pointer, "wrong_type", f'input "{column.name}" must be true or false, got {shown(value)}'
             )
         return float(value is True)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         report.add(
             pointer, "wrong_type", f'input "{column.name}" must be a finite number, got {shown(value)}'
         )
         return math.nan
     return float(value)
-
-
-def _is_finite(value: float) -> bool:
-    """Whether a number fits float64: an integer of 400 digits does not."""
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def _category(column: Input, value: Any, pointer: str, report: Report) -> float:

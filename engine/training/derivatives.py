@@ -1,0 +1,247 @@
+"""Exact derivatives of a model's answers by its raw inputs, for many rows at once.
+
+A score s of the network depends on the encoded row x through layers z = W·a + b, a' = f(z). With the
+slopes ∂s/∂z of each layer the chain rule gives the gradient, and with the Jacobians ∂z/∂x as well
+
+    ∂²s/∂x∂x = Σ over layers, units k:  ∂s/∂a'ₖ · f″(zₖ) · (∂zₖ/∂x)(∂zₖ/∂x)ᵀ
+
+because only the activations are curved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.autograd.derivative import derivative
+from engine.autograd.vectorized import Evaluation, Vectorized, vectorized
+from engine.data.preprocessing import Input
+from engine.errors import BadData
+from engine.execution.plan import unflatten
+from engine.execution.tally import predicted_classes
+from engine.nn.activations import ACTIVATIONS
+from engine.registry import did_you_mean
+from engine.spec.resolve import class_text
+from engine.spec.rules import shown
+from engine.training.instances import encode_instances
+from engine.training.model import TrainedModel
+
+Array = NDArray[np.float64]
+CHUNK_CELLS = 4_000_000  # numbers in flight: what is computed at once stays within a cache or two
+
+
+@dataclass(frozen=True, slots=True)
+class Derivatives:
+    """For each row: the output looked at, its value, and the value's derivatives, as JSON has them.
+
+    `values` are scores; in a regression, predictions in the target's own unit. A derivative by a category
+    is an object: by each category, the slope along that category's own 0-or-1 input.
+    """
+
+    outputs: list[int]
+    values: list[float]
+    gradients: list[dict[str, Any]]
+    hessians: list[dict[str, Any]] | None
+
+
+def derivatives(
+    model: TrainedModel,
+    instances: Sequence[Any],
+    output: int | None = None,
+    order: int = 1,
+    pointer: str = "/instances",
+) -> Derivatives:
+    """The derivatives of one output, by default of each row's predicted class; raises BadData.
+
+    A missing number counts as the number that was filled in for it. At a kink of relu and its kin the slope
+    is the one that training uses: 0 at relu's 0.
+    """
+    x = encode_instances(model.inputs, instances, pointer)
+    wide = [w for layer in model.layers for w in (layer.inputs, layer.units)]
+    rows_at_once = max(1, CHUNK_CELLS // (sum(wide) * (model.encoding.width**2 if order == 2 else 1)))
+    parts = [
+        _chunk(model, x[start : start + rows_at_once], output, order)
+        for start in range(0, len(x), rows_at_once)
+    ]
+    chosen, values, first = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    _refuse_overflow(values, pointer)
+    second = np.concatenate([part[3] for part in parts]) if order == 2 else None
+    return Derivatives(
+        chosen.tolist(),
+        (values * model.encoding.target.scale + model.encoding.target.offset).tolist(),
+        _named(model.inputs, first * _factors(model)),
+        None if second is None else _hessians(model, second),
+    )
+
+
+def chosen_output(model: TrainedModel, output: int | None, label: Any = None) -> int | None:
+    """The output that an index or a class names; None for each row's own. Raises BadData.
+
+    A model of two classes has one score, positive for the second class: either class names that one.
+    """
+    count = model.layers[-1].units
+    if output is not None and label is not None:
+        raise BadData.because(
+            "the output is named by output or by label, got both", pointer="/label", code="ambiguous_output"
+        )
+    if output is not None and not 0 <= output < count:
+        detail = f"output must lie between 0 and {count - 1}, got {output}"
+        raise BadData.because(detail, pointer="/output", code="unknown_output", hint="it counts the scores")
+    if label is None:
+        return output
+    position = _class_position(model, label)
+    return position if count > 1 else 0
+
+
+def _class_position(model: TrainedModel, label: Any) -> int:
+    classes = model.classes
+    if classes is None:
+        detail = "a regression has no labels"
+        raise BadData.because(detail, pointer="/label", code="unknown_output", hint="leave label out")
+    for position, known in enumerate(classes):
+        if label == known and isinstance(label, bool) == isinstance(known, bool):
+            return position
+    names = [class_text(known) for known in classes]
+    near = did_you_mean(str(label), names)
+    detail = f"the model knows no class {shown(label)}; it knows {', '.join(names[:20])}"
+    hint = f'did you mean "{near}"?' if near else ""
+    raise BadData.because(detail, pointer="/label", code="unknown_output", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One way forward through the network: what went into each layer, and each activation at work."""
+
+    inputs: list[Array]
+    sums: list[Array]
+    activations: list[Evaluation]
+    scores: Array
+
+
+def forward_pass(model: TrainedModel, x: Array) -> Pass:
+    """(rows, encoded width) through the network, everything on the way kept."""
+    inputs, sums, activations = [x], [], []
+    views = unflatten(model.layers, model.parameters)
+    with np.errstate(all="ignore"):
+        for layer, (weights, biases) in zip(model.layers, views, strict=True):
+            sums.append(inputs[-1] @ weights.T + biases)
+            activations.append(vectorized(ACTIVATIONS.get(layer.activation), 1)(sums[-1]))
+            inputs.append(activations[-1].value)
+    return Pass(inputs, sums, activations, inputs.pop())
+
+
+def slopes_of(model: TrainedModel, done: Pass, upstream: Array) -> Iterator[tuple[int, Array, Array, Array]]:
+    """From the last layer to the first: its index, and the slopes along its outputs, sums and inputs.
+
+    `upstream` (rows, outputs) are the slopes along the scores.
+    """
+    views = unflatten(model.layers, model.parameters)
+    with np.errstate(all="ignore"):
+        for i in range(len(views) - 1, -1, -1):
+            along_sums = done.activations[i].gradients(upstream)[0]
+            along_inputs = along_sums @ views[i][0]
+            yield i, upstream, along_sums, along_inputs
+            upstream = along_inputs
+
+
+def _chunk(
+    model: TrainedModel, x: Array, output: int | None, order: int
+) -> tuple[NDArray[np.int64], Array, Array, Array]:
+    """Chosen outputs, their scores, and the derivatives by the encoded row: (rows, width), (rows, width²)."""
+    done = forward_pass(model, x)
+    chosen = predicted_outputs(done.scores) if output is None else np.full(len(x), output)
+    rows = np.arange(len(x))
+    upstream = np.zeros_like(done.scores)
+    upstream[rows, chosen] = 1.0
+    jacobians = _jacobians(model, done) if order == 2 else []
+    second = np.zeros((len(x), x.shape[1], x.shape[1]) if order == 2 else (0,))
+    first = upstream
+    for i, along_outputs, _, along_inputs in slopes_of(model, done, upstream):
+        first = along_inputs
+        if order == 2:
+            curved = along_outputs * _curvature(model.layers[i].activation)(done.sums[i]).value
+            jacobian = jacobians[i]
+            second += np.matmul(jacobian.transpose(0, 2, 1), curved[:, :, None] * jacobian)
+    return chosen, done.scores[rows, chosen], first, second
+
+
+def predicted_outputs(scores: Array) -> NDArray[np.int64]:
+    """(rows,): which score each row is explained by, the predicted class's, or the only one."""
+    if scores.shape[1] == 1:
+        return np.zeros(len(scores), dtype=np.int64)
+    return predicted_classes(scores).astype(np.int64)
+
+
+def _jacobians(model: TrainedModel, done: Pass) -> list[Array]:
+    """For each layer (rows, units, width): how its sums lean on the encoded row."""
+    found: list[Array] = []
+    for i, (weights, _) in enumerate(unflatten(model.layers, model.parameters)):
+        if not i:
+            found.append(np.broadcast_to(weights, (len(done.scores), *weights.shape)))
+            continue
+        slopes = done.activations[i - 1].gradients(np.ones_like(done.sums[i - 1]))[0]
+        found.append(np.matmul(weights, slopes[:, :, None] * found[-1]))
+    return found
+
+
+@cache
+def _curvature(activation: str) -> Vectorized:
+    """f″ of an activation, derived from the table of primitives and traced once."""
+    return Vectorized(derivative(derivative(ACTIVATIONS.get(activation))), 1)
+
+
+def _refuse_overflow(values: Array, pointer: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(values)).tolist()
+    if bad:
+        detail = f"the score of row {bad[0]} is not a finite number: its inputs are too large"
+        hint = "give inputs of the size that the model was trained on"
+        raise BadData.because(detail, pointer=f"{pointer}/{bad[0]}", code="not_finite", hint=hint)
+
+
+def _factors(model: TrainedModel) -> Array:
+    """(width,): ∂(value)/∂(raw input) per ∂(score)/∂(encoded input)."""
+    scales = [np.full(each.width, 1.0 / each.scale) for each in model.inputs]
+    factors: Array = np.concatenate(scales) * model.encoding.target.scale
+    return factors
+
+
+def _named(inputs: tuple[Input, ...], rows: Array) -> list[dict[str, Any]]:
+    """(rows, width) → one object a row; what is not finite becomes None."""
+    if all(each.type != "category" for each in inputs) and np.isfinite(rows).all():
+        names = [each.name for each in inputs]
+        return [dict(zip(names, row, strict=True)) for row in rows.tolist()]
+    return [name_columns(inputs, row) for row in _json_numbers(rows)]
+
+
+def _json_numbers(rows: Array) -> list[Any]:
+    """As nested lists, None for what is not finite."""
+    found: NDArray[Any] = rows.astype(object)
+    found[~np.isfinite(rows)] = None
+    return found.tolist()
+
+
+def name_columns(inputs: tuple[Input, ...], row: Sequence[Any]) -> dict[str, Any]:
+    """One thing for each network input → by raw input; a category's are an object by category."""
+    named: dict[str, Any] = {}
+    start = 0
+    for each in inputs:
+        part = row[start : start + each.width]
+        named[each.name] = (
+            dict(zip(each.categories, part, strict=False)) if each.type == "category" else part[0]
+        )
+        start += each.width
+    return named
+
+
+def _hessians(model: TrainedModel, second: Array) -> list[dict[str, Any]]:
+    factors = _factors(model)
+    scaled = second * np.outer(factors, factors) / model.encoding.target.scale
+    rows = _json_numbers(scaled)
+    return [
+        name_columns(model.inputs, [name_columns(model.inputs, each) for each in matrix]) for matrix in rows
+    ]
