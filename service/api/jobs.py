@@ -1,5 +1,8 @@
 """Jobs over HTTP: post one, watch it, cancel it, follow it to its model."""
 
+import re
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +24,9 @@ from service.web.paging import PageQuery, page_response, page_schema
 from service.web.schemas import Answer, Moment, Text, moment
 
 POLL_SECONDS = "1"
+MAX_WAIT_SECONDS = 30
+LOOK_SECONDS = 0.1
+MAX_WAITING = 8  # a request that waits holds one of the process's threads
 _PROGRESS = {
     "type": "object",
     "required": ["fraction", "epoch", "epochs", "eta_seconds"],
@@ -125,6 +131,8 @@ blueprint = Blueprint("jobs", "Trainings: queued, watched, canceled.")
 
 
 _REQUEST_BODY = {"required": True, "content": {"application/json": {"schema": body_schema()}}}
+_PREFER_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*([0-9]{1,6})\s*(?:$|[,;])", re.IGNORECASE)
+_waiting_places = threading.BoundedSemaphore(MAX_WAITING)
 _POLLING = {
     "Retry-After": {"description": "Seconds until a look is worth it.", "schema": {"type": "integer"}}
 }
@@ -185,11 +193,12 @@ def list_jobs(query: Mapping[str, Any]) -> Response:
 @tagged
 @blueprint.answer(200, JobDetailSchema(), headers=_POLLING)
 def read_job(job_id: str) -> tuple[Response, int, dict[str, str]]:
-    """Read one job; 200 as long as the id exists."""
+    """Read one job; 200 as long as the id exists. `Prefer: wait=20` answers as soon as it is done."""
+    headers = _wait(job_id)
     with running().database.reading() as db:
         job = find_job(db, job_id)
         answer = detail(db, job)
-    return jsonify(answer), 200, {} if job.done else {"Retry-After": POLL_SECONDS}
+    return jsonify(answer), 200, headers if job.done else {**headers, "Retry-After": POLL_SECONDS}
 
 
 @blueprint.get("/jobs/<job_id>/result")
@@ -233,6 +242,26 @@ def delete_job(job_id: str) -> Response:
         if not jobs.remove(db, owner(), job_id):
             raise missing("job", job_id)
     return Response(status=204)
+
+
+def _wait(job_id: str) -> dict[str, str]:
+    """Waits as long as `Prefer: wait` asks, the job is not done and few others wait; says what it did."""
+    asked = _PREFER_WAIT.search(request.headers.get("Prefer", ""))
+    if asked is None or not _waiting_places.acquire(blocking=False):
+        return {}
+    try:
+        seconds = min(int(asked[1]), MAX_WAIT_SECONDS)
+        deadline = time.monotonic() + seconds
+        while not _is_done(job_id) and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+    finally:
+        _waiting_places.release()
+    return {"Preference-Applied": f"wait={seconds}"}
+
+
+def _is_done(job_id: str) -> bool:
+    with running().database.reading() as db:
+        return find_job(db, job_id).done
 
 
 def find_job(db: Transaction, job_id: str) -> Job:

@@ -1,6 +1,7 @@
 """Jobs over HTTP."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -78,6 +79,27 @@ def test_a_job_that_is_not_done_says_when_to_look_again(client: FlaskClient, pos
     result = client.get(f"{URL}/{job['id']}/result")
     assert (result.status_code, result.headers["Retry-After"]) == (202, "1")
     assert result.json == client.get(f"{URL}/{job['id']}").json
+
+
+def test_a_client_may_wait_for_the_end(
+    client: FlaskClient, post_job: Post, train: Callable[[], None]
+) -> None:
+    job = post_job()
+    here = f"{URL}/{job['id']}"
+    patient = {"Prefer": "respond-async, wait=20"}
+    with ThreadPoolExecutor() as pool:
+        answers = [pool.submit(client.application.test_client().get, here, headers=patient) for _ in range(2)]
+        train()
+        assert {json_of(answer.result())["status"] for answer in answers} == {"succeeded"}
+    assert client.get(here, headers=patient).headers["Preference-Applied"] == "wait=20"
+
+
+@pytest.mark.parametrize("prefer", ["wait=0", "wait=x", "", "swait=20", "wait=1.5"])
+def test_a_client_that_does_not_wait_is_answered_at_once(
+    client: FlaskClient, post_job: Post, prefer: str
+) -> None:
+    answer = client.get(f"{URL}/{post_job()['id']}", headers={"Prefer": prefer})
+    assert json_of(answer)["status"] == "queued"
 
 
 def test_a_broker_that_is_away_does_not_lose_the_job(
