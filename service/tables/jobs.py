@@ -266,7 +266,8 @@ def queue_position(db: Session, job: Job) -> int | None:
 
 def any_queued(db: Session) -> bool:
     """Says whether any job waits for a worker."""
-    return db.scalar(select(Job.id).where(IS_QUEUED).limit(1)) is not None
+    # Ordered as the index of the queued rows is: else SQLite walks through every job there ever was.
+    return db.scalar(select(Job.id).where(IS_QUEUED).order_by(Job.priority).limit(1)) is not None
 
 
 def transitions(db: Session, job_id: str) -> list[Transition]:

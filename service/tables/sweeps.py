@@ -55,7 +55,8 @@ def _poison(tries: int) -> dict[str, str]:
 
 def lost_messages(db: Session, *, grace_seconds: float, limit: int) -> tuple[int, Sequence[str]]:
     """How many jobs are queued, and the ids of those whose message may be lost, longest silent first."""
-    waiting = int(db.scalar(select(func.count()).select_from(Job).where(IS_QUEUED)) or 0)
+    # A count of a column that the index of the queued rows holds: else SQLite counts through every job.
+    waiting = int(db.scalar(select(func.count(Job.priority)).where(IS_QUEUED)) or 0)
     if not waiting:
         return 0, []
     order = (func.coalesce(Job.published_at, Job.created_at), Job.id)

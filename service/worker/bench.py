@@ -83,7 +83,9 @@ class Heart(threading.Thread):
         try:
             self._database.persist(work, budget_seconds=self._lease_seconds / 3)
         except LostLease:
-            self.end()  # the training sees it for itself at its next look
+            # The training sees it for itself at its next look, and may have begun on another job already.
+            with self._changed:
+                self._claimed = None if self._claimed is claimed else self._claimed
         except DBAPIError as error:
             _log.warning("the heartbeat found no database: %s", error.orig)
         self.renewed()

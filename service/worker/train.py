@@ -171,7 +171,8 @@ class Training:
         _log.info("canceled", epoch=self._trainer.epoch)
 
     def _finish(self) -> None:
-        progress, model = self._progress(), self._model()
+        # Nobody resumes what has succeeded: the last state is the model, no checkpoint.
+        progress, model = self._progress(checkpoint=False), self._model()
         finish = partial(claims.succeed, claimed=self._claimed, progress=progress, model=model)
         if self._bench.database.persist(finish) is None:
             self._cancel()

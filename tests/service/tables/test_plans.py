@@ -1,0 +1,79 @@
+"""The ways of the queries: what is done often never walks through every job there ever was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from service.tables import claims, datasets, jobs, sweeps
+from service.tables.base import Conflict, Database
+from service.tables.jobs import Job
+from tests.service.tables.rows import add_job, must_claim, progress
+
+OPEN_ROWS_ONLY = ("ix_jobs_queued", "ix_jobs_queued_owner", "ix_jobs_running", "ix_jobs_open_dataset_id")
+
+
+@pytest.fixture
+def sqlite(sqlite_url: str) -> Iterator[Database]:
+    """SQLite alone: what PostgreSQL plans depends on its statistics, which a small test does not have."""
+    database = Database(sqlite_url)
+    yield database
+    database.close()
+
+
+@contextmanager
+def _walks(database: Database) -> Iterator[list[str]]:
+    """Collects the steps of every plan that go through a whole table or a whole index of all rows."""
+    found: list[str] = []
+
+    def look(connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
+        if many or not statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            return
+        plan = connection.connection.dbapi_connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        steps = [row[3] for row in plan.fetchall()]
+        found.extend(
+            f"{step} <- {statement}"
+            for step in steps
+            if step.startswith("SCAN") and step.split()[-1] not in OPEN_ROWS_ONLY
+        )
+
+    event.listen(database.engine, "before_cursor_execute", look)
+    yield found
+    event.remove(database.engine, "before_cursor_execute", look)
+
+
+def _everything(db: Session, job: Job) -> None:
+    jobs.find(db, "local", job.id)
+    jobs.queue_position(db, job)
+    jobs.any_queued(db)
+    jobs.transitions(db, job.id)
+    for status in (None, "queued", "running", "canceling"):
+        jobs.page(db, "local", limit=10, status=status)
+    sweeps.end_leases(db, max_tries=3)
+    sweeps.end_lease_of(db, "nobody", max_tries=3)
+    sweeps.lost_messages(db, grace_seconds=-1, limit=10)
+    sweeps.holders(db)
+    sweeps.claims_since(db, 1)
+    datasets.in_use(db, "a" * 64)
+    jobs.request_cancel(db, "local", job.id)
+
+
+def test_no_query_walks_through_every_job(sqlite: Database) -> None:
+    waiting = [add_job(sqlite) for _ in range(50)]
+    with _walks(sqlite) as walks:
+        claimed = must_claim(sqlite)
+        with sqlite.session() as db:
+            claims.save_progress(db, claimed, progress(4), lease_seconds=60)
+            claims.heartbeat(db, claimed, lease_seconds=60)
+            claims.read_flags(db, claimed)
+        with sqlite.session() as db, pytest.raises(Conflict):
+            datasets.remove(db, "local", claimed.dataset_id)
+        with sqlite.session() as db:
+            _everything(db, waiting[-1])
+        with sqlite.session() as db:
+            claims.release(db, claimed, reason="slice")
+        add_job(sqlite)
+    assert walks == []
