@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import Response, jsonify, redirect, request
@@ -14,7 +15,7 @@ from engine.data.table import Profile
 from service.api.orders import PRIORITIES, body_schema, read_order
 from service.api.parts import missing, owner, running
 from service.errors import ServiceError, problem_document
-from service.tables import jobs, models
+from service.tables import datasets, jobs, models
 from service.tables.base import Transaction
 from service.tables.jobs import Job, Status
 from service.web.bodies import json_body
@@ -145,7 +146,7 @@ def create_job() -> tuple[Response, int, dict[str, str]]:
     """Queue a training."""
     document = json_body()
     with running().database.session() as db:
-        order = read_order(db, document)
+        order = read_order(partial(datasets.hold, db, owner()), document)
         job = jobs.add(
             db,
             owner=owner(),
@@ -167,7 +168,7 @@ def validate_job() -> Response:
     """Check a job's body and fill in its defaults; nothing is queued."""
     document = json_body()
     with running().database.reading() as db:
-        order = read_order(db, document)
+        order = read_order(partial(datasets.find, db, owner()), document)
     profile = Profile.from_document(order.dataset.profile)
     return jsonify(
         {

@@ -1,5 +1,6 @@
 """What a client orders: the body of a job, its training spec and its envelope, checked together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,16 +9,16 @@ import orjson
 from engine.data.table import Profile
 from engine.errors import BadSpec, Problem
 from engine.spec import TrainingSpec, parse_spec, spec_schema
-from service.api.parts import owner, running
+from service.api.parts import running
 from service.errors import invalid
-from service.tables import datasets
-from service.tables.base import Transaction
 from service.tables.datasets import Dataset
 from service.tables.jobs import Priority
 from service.web.schemas import Object, Schema, Text, load, shown
 
 PRIORITIES = tuple(priority.name.lower() for priority in Priority)
 MAX_METADATA_BYTES = 16_384
+
+FindDataset = Callable[[str], Dataset | None]
 
 # What a spec's problems are called that only a look at the data can find.
 _FOUND_IN_DATA = frozenset({"unknown_column", "no_features", "wrong_target", "wrong_task"})
@@ -56,7 +57,7 @@ def body_schema() -> dict[str, Any]:
     }
 
 
-def read_order(db: Transaction, document: Any) -> Order:
+def read_order(find_dataset: FindDataset, document: Any) -> Order:
     """A job's body as an order; raises ServiceError with all problems of envelope and spec at once."""
     if not isinstance(document, dict):
         raise invalid([Problem("", "wrong_type", f"the body must be an object, got {shown(document)}")])
@@ -64,7 +65,7 @@ def read_order(db: Transaction, document: Any) -> Order:
         Envelope(), {name: document[name] for name in Envelope().fields if name in document}
     )
     problems += _metadata_problems(envelope.get("metadata"))
-    dataset = datasets.hold(db, owner(), envelope["dataset_id"]) if "dataset_id" in envelope else None
+    dataset = find_dataset(envelope["dataset_id"]) if "dataset_id" in envelope else None
     if dataset is None and "dataset_id" in envelope:
         problems.append(_unknown_dataset(envelope["dataset_id"]))
     spec = _read_spec(

@@ -186,6 +186,7 @@ def test_jobs_wait_by_priority(client: FlaskClient, post_job: Post) -> None:
     assert (high["priority"], high["metadata"]) == ("high", {"team": "a"})
 
 
+@ON_BOTH_DATABASES
 def test_validation_says_what_the_post_would_and_queues_nothing(client: FlaskClient, dataset: str) -> None:
     body = {"dataset_id": dataset, **SEED_SPEC}
     answer = json_of(client.post(f"{URL}:validate", json=body))
