@@ -145,3 +145,5 @@ def _service(folder: Path, port: int, console: Console) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(10)
+        if process.stdout:
+            process.stdout.close()

@@ -102,8 +102,13 @@ def require_free_port(host: str, port: int) -> None:
 
 @contextmanager
 def _own(data_dir: Path) -> Iterator[None]:
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (data_dir / "lock").open("w") as lock:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (data_dir / "lock").open("w")
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise CannotStart(f"cannot keep data in {data_dir}: {reason}; try another --data-dir") from None
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

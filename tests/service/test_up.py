@@ -30,6 +30,15 @@ def test_a_data_directory_belongs_to_one_service(tmp_path: Path) -> None:
         pass
 
 
+def test_a_data_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(CannotStart, match=r"cannot keep data in .*: Not a directory"),
+        _own(tmp_path / "file" / "x"),
+    ):
+        pass
+
+
 def test_a_data_directory_too_deep_for_a_socket_gets_a_short_one(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
     with _runtime_folder(deep) as short:

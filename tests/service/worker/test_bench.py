@@ -1,0 +1,45 @@
+"""What a training process works with."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.data.samples import make_sample
+from service.storage import MissingBytes, Storage
+from service.worker.bench import TABLES_KEPT, SharedFlag, Tables
+
+
+def _put(storage: Storage, count: int) -> list[str]:
+    return [storage.put(make_sample("moons", {"random_state": seed}).to_parquet()) for seed in range(count)]
+
+
+def test_a_dataset_is_decoded_once_and_the_oldest_give_way(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    digests = _put(storage, TABLES_KEPT + 1)
+    tables = Tables(storage)
+    first = tables.get(digests[0])
+    for digest in digests[:TABLES_KEPT]:
+        tables.get(digest)
+    assert tables.get(digests[0]) is first
+    tables.get(digests[-1])
+    storage.delete(digests[0])
+    storage.delete(digests[1])
+    assert tables.get(digests[0]) is first
+    with pytest.raises(MissingBytes):
+        tables.get(digests[1])
+
+
+def test_a_flag_raised_by_the_parent_is_seen_in_the_child() -> None:
+    flag = SharedFlag()
+    assert not flag.is_set()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(reader, 1)
+        os._exit(0 if flag.is_set() else 1)
+    flag.set()
+    os.write(writer, b"!")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    os.close(reader)
+    os.close(writer)
