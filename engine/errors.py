@@ -20,6 +20,11 @@ class Problem:
     hint: str = ""
 
 
+def escaped(member: str) -> str:
+    """A member's name as a part of a JSON pointer (RFC 6901, section 3)."""
+    return member.replace("~", "~0").replace("/", "~1")
+
+
 class EngineError(ValueError):
     """An input or a run that the engine refuses; `problems` holds every reason found."""
 

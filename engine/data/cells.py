@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -68,8 +69,9 @@ def value_column(
     kinds = {type(cell) for cell in cells if cell is not None}
     for at, cell in enumerate(cells):
         pointer, row = place(at)
-        if isinstance(cell, float) and not math.isfinite(cell):
-            detail = f'{row}, column "{name}": {cell} is not a finite number'
+        if isinstance(cell, int | float) and not abs(cell) <= sys.float_info.max:
+            said = cell if isinstance(cell, float) else "an integer beyond float64"
+            detail = f'{row}, column "{name}": {said} is not a finite number'
             problems.add(pointer, "not_finite", detail, "give null if the value is missing")
         elif not isinstance(cell, str | bool | int | float | None):
             problems.add(
@@ -86,4 +88,5 @@ def value_column(
 
 
 def _floats(cells: Sequence[Any]) -> Any:
-    return np.array([math.nan if cell is None else float(cell) for cell in cells], dtype=np.float64)
+    fits = [cell is not None and abs(cell) <= sys.float_info.max for cell in cells]
+    return np.array([float(cell) if fit else math.nan for cell, fit in zip(cells, fits, strict=True)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import polars as pl
 
 from engine.data.cells import Problems, text_column, value_column
 from engine.data.table import Column, Table
-from engine.errors import BadData
+from engine.errors import BadData, escaped
 from engine.registry import Registry, did_you_mean
 
 
@@ -27,6 +28,9 @@ class Bounds:
     max_columns: int = 10_000
     max_cells: int = 200_000_000
 
+
+HEADER_LENGTH = 1_000_000
+_QUOTED = re.compile(r'"[^"]*"')
 
 Reader = Callable[[bytes, Bounds], Table]
 FORMATS: Registry[Reader] = Registry("media type")
@@ -47,7 +51,7 @@ def read_csv(data: bytes, bounds: Bounds) -> Table:
         )
     problems = Problems()
     lines, rows = _csv_rows(text, bounds, problems)
-    names = _column_names(rows[0], "line 1", problems)
+    names = _column_names(rows[0], f"line {lines[0]}", problems)
     body, lines = rows[1:], lines[1:]
     if not body:
         raise BadData.because(
@@ -88,7 +92,7 @@ def _csv_rows(text: str, bounds: Bounds, problems: Problems) -> tuple[list[int],
     try:
         for row in reader:
             if row:
-                cells += len(row)
+                cells += len(row) if rows else 0
                 _refuse_too_large(len(rows), len(row) if not rows else 0, cells, bounds)
                 lines.append(start)
                 rows.append(row)
@@ -116,8 +120,8 @@ def _refuse_too_large(rows: int, columns: int, cells: int, bounds: Bounds) -> No
 
 
 def _delimiter(text: str) -> str:
-    """The sign that divides the header line into most cells; a comma where none does."""
-    header = text.partition("\n")[0]
+    """The sign that divides the header line into most cells, quotes aside; a comma where none does."""
+    header = _QUOTED.sub("", text.lstrip("\r\n")[:HEADER_LENGTH]).partition("\n")[0]
     return max(",;\t|", key=header.count)
 
 
@@ -170,7 +174,7 @@ def read_parquet(data: bytes, bounds: Bounds) -> Table:
     """A Parquet file with columns of numbers, booleans and text."""
     try:
         frame = pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         detail = f"the file is not Parquet: {str(error).partition(chr(10))[0]}"
         raise BadData.because(detail, code="not_parquet") from None
     _refuse_too_large(frame.height, frame.width, frame.height * frame.width, bounds)
@@ -238,14 +242,17 @@ def table_from_records(records: object, bounds: Bounds = Bounds()) -> Table:
         for name in record.keys() - set(names):
             hint = f'did you mean "{near}"?' if (near := did_you_mean(str(name), names)) else ""
             problems.add(
-                f"/records/{i}/{name}", "unknown_column", f'record {i + 1} has the new column "{name}"', hint
+                f"/records/{i}/{escaped(str(name))}",
+                "unknown_column",
+                f'record {i + 1} has the new column "{name}"',
+                hint,
             )
         for name in set(names) - record.keys():
             detail = f'record {i + 1} has no "{name}"'
             problems.add(f"/records/{i}", "missing_column", detail, "give null for a missing cell")
     problems.check()
     cells = [[record[name] for record in records] for name in names]
-    return _table_of_values(names, cells, lambda at, k: f"/records/{at}/{names[k]}", problems)
+    return _table_of_values(names, cells, lambda at, k: f"/records/{at}/{escaped(names[k])}", problems)
 
 
 def _table_of_values(

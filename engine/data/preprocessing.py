@@ -166,6 +166,8 @@ def _scaling(present: Array, scale: str) -> tuple[float, float]:
     """The offset and the scale; a constant column keeps the scale 1."""
     if scale == "none":
         return 0.0, 1.0
+    if present.min() == present.max():  # the rounding of its mean must not pass for a deviation
+        return float(present[0]), 1.0
     if scale == "minmax":
         offset, width = float(present.min()), float(present.max() - present.min())
     elif scale == "robust":

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from engine.data.table import Table
-from engine.errors import BadSpec, Problem
+from engine.errors import BadSpec, Problem, escaped
 from engine.registry import Registry, UnknownName
 
 
@@ -102,7 +102,7 @@ def make_sample(name: str, options: Mapping[str, Any]) -> Table:
 def _option_problems(sample: Sample, options: Mapping[str, Any]) -> list[Problem]:
     problems = []
     for key, value in options.items():
-        pointer = f"/options/{key}"
+        pointer = f"/options/{escaped(str(key))}"
         if key == "labels" and sample.classes:
             if not _are_labels(value, sample.classes):
                 detail = f"labels must be {sample.classes} different numbers, texts or booleans of one type"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import Problem
+from engine.errors import Problem, escaped
 from engine.registry import did_you_mean
 from engine.spec.rules import UNSET, OneOf, Report, Rule, Unset, shown
 
@@ -47,11 +47,6 @@ def read_knobs(knobs: Mapping[str, Knob], value: Any, pointer: str, report: Repo
         name: knob.rule.read(value[name], f"{pointer}/{name}", report) if name in value else knob.default
         for name, knob in knobs.items()
     }
-
-
-def escaped(member: str) -> str:
-    """A member's name as a part of a JSON pointer (RFC 6901, section 3)."""
-    return member.replace("~", "~0").replace("/", "~1")
 
 
 def object_schema(knobs: Mapping[str, Knob], required: Sequence[str] = ()) -> dict[str, Any]:

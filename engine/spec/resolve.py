@@ -7,10 +7,10 @@ from typing import Any
 
 from engine.autograd.expression import BadExpression, parse_loss
 from engine.data.table import ColumnProfile, Profile, is_identifier
+from engine.errors import escaped
 from engine.nn.losses import LOSSES
 from engine.registry import did_you_mean
 from engine.spec.families import OPTIMIZER
-from engine.spec.objects import escaped
 from engine.spec.rules import Report, is_unset, shown
 from engine.spec.sections import (
     EarlyStopping,

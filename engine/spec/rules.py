@@ -6,6 +6,7 @@ A rule is said once and serves the training spec's check, its JSON Schema and th
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -80,7 +81,7 @@ class Number:
         if isinstance(value, bool) or not isinstance(value, int | float):
             report.wrong_type(pointer, wanted, value)
             return UNSET
-        if not math.isfinite(value) or (self.whole and value != int(value)):
+        if not abs(value) <= sys.float_info.max or (self.whole and value != int(value)):
             report.wrong_type(pointer, wanted if self.whole else "a finite number", value)
             return UNSET
         too_low = value <= self.minimum if self.above else value < self.minimum

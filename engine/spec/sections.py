@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from engine.data.table import ColumnProfile, Profile
-from engine.errors import BadSpec
+from engine.errors import BadSpec, escaped
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.losses import LOSSES
 from engine.spec.families import INIT, OPTIMIZER, SCHEDULE
@@ -151,7 +151,7 @@ class _ClassWeightRule:
         """ "balanced" or a dict."""
         if isinstance(value, dict):
             rule = Number(0.0, 1e6)
-            read = {str(k): rule.read(v, f"{pointer}/{k}", report) for k, v in value.items()}
+            read = {str(k): rule.read(v, f"{pointer}/{escaped(str(k))}", report) for k, v in value.items()}
             return UNSET if UNSET in read.values() else read
         return OneOf("class_weight", ("balanced",)).read(value, pointer, report)
 

@@ -222,7 +222,8 @@ def _json_numbers(rows: Array) -> list[Any]:
     """As nested lists, None for what is not finite."""
     found: NDArray[Any] = rows.astype(object)
     found[~np.isfinite(rows)] = None
-    return found.tolist()
+    listed: list[Any] = found.tolist()
+    return listed
 
 
 def name_columns(inputs: tuple[Input, ...], row: Sequence[Any]) -> dict[str, Any]:
