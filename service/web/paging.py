@@ -11,6 +11,7 @@ from service.web.schemas import Answer, QueryInt, Schema, Text
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 50
+MAX_ROW = 2_000_000_000  # the databases count rows and epochs in 32 bits
 
 _LIMIT = {"description": "Most items of the page."}
 _AFTER = {"description": "`next` of the page before."}
@@ -37,7 +38,7 @@ class RowQuery(Schema):
         load_default=MAX_LIMIT,
         metadata=_LIMIT,
     )
-    after = QueryInt(minimum=0, load_default=0, metadata=_AFTER)
+    after = QueryInt(minimum=0, maximum=MAX_ROW, load_default=0, metadata=_AFTER)
 
 
 def page_schema(item: Schema) -> Schema:

@@ -74,6 +74,13 @@ def test_a_history_in_another_form_is_not_acceptable(client: FlaskClient, traine
     assert "text/csv" in problem_of(answer, 406, "not_acceptable")["detail"]
 
 
+@ON_BOTH_DATABASES
+def test_the_greatest_cursor_is_still_one(client: FlaskClient, trained: dict[str, Any]) -> None:
+    assert rows_of(client, trained, "?after=2000000000") == []
+    answer = client.get(f"{trained['links']['history']}?after=2000000001")
+    assert errors_of(answer) == {"/after": "out_of_range"}
+
+
 def test_a_wrong_query_is_refused(client: FlaskClient, trained: dict[str, Any]) -> None:
     answer = client.get(f"{trained['links']['history']}?after=-1&points=1&pionts=3")
     assert errors_of(answer) == {
