@@ -26,6 +26,7 @@ LOCAL_OWNER = "local"  # whose everything is until keys name owners
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+DatabaseError = DBAPIError  # what a database that is away, or in trouble, raises
 Transaction = Session  # what session() and reading() give: the rooms above know no SQLAlchemy
 
 

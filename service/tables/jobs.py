@@ -247,10 +247,8 @@ def page(
         query = query.where(Job.status == stored)
         if stored == Status.RUNNING:
             query = query.where(Job.cancel_requested.is_(status == "canceling"))
-    if dataset_id is not None:
-        query = query.where(Job.dataset_id == dataset_id)
-    if name is not None:
-        query = query.where(Job.name == name)
+    for column, wanted in ((Job.dataset_id, dataset_id), (Job.name, name)):
+        query = query if wanted is None else query.where(column == wanted)
     return read_page(db, query, Job.id, limit=limit, after=after)
 
 

@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
-from sqlalchemy.exc import DBAPIError
-
 from engine.data.table import Table
 from service.broker import Broker
 from service.processes import worker_name
 from service.settings import Settings
 from service.storage import Storage
 from service.tables import claims
-from service.tables.base import Database
+from service.tables.base import Database, DatabaseError
 from service.tables.claims import Claimed, LostLease
 
 TABLES_KEPT = 4
@@ -86,7 +84,7 @@ class Heart(threading.Thread):
             # The training sees it for itself at its next look, and may have begun on another job already.
             with self._changed:
                 self._claimed = None if self._claimed is claimed else self._claimed
-        except DBAPIError as error:
+        except DatabaseError as error:
             _log.warning("the heartbeat found no database: %s", error.orig)
         self.renewed()
 

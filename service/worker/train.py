@@ -5,15 +5,13 @@ import uuid
 from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
-
 from engine.errors import BadData, BadModel, BadSpec, Diverged, EngineError
 from engine.spec import TrainingSpec
 from engine.training.history import HistoryBlock
 from engine.training.trainer import Trainer
 from service.storage import DamagedBytes, MissingBytes
 from service.tables import claims, jobs
-from service.tables.base import is_transient
+from service.tables.base import DatabaseError, is_transient
 from service.tables.claims import Claimed, Flags, LostLease, Progress
 from service.tables.history import Block
 from service.telemetry import bound_contextvars, get_logger
@@ -53,7 +51,7 @@ def _train(bench: Bench, claimed: Claimed) -> None:
     try:
         training = Training(bench, claimed)
         training.run()
-    except (LostLease, DBAPIError):
+    except (LostLease, DatabaseError):
         raise  # without the database nothing can be written: the lease ends, the sweeper gives the job back
     except BadModel as error:
         if error.problems[0].code == "wrong_numerics":
@@ -127,7 +125,7 @@ class Training:
         try:
             with self._bench.database.reading() as db:
                 return claims.read_flags(db, self._claimed)
-        except DBAPIError as error:
+        except DatabaseError as error:
             if not is_transient(error):
                 raise
             return _NOTHING_ASKED  # training goes on without the database until progress is due
