@@ -1,20 +1,21 @@
 """Puts the API process together: the only place where its parts are made and joined."""
 
 from collections.abc import Callable
+from errno import EDQUOT, ENOSPC
 from functools import cache
 from importlib.metadata import version
 
 import orjson
 from flask import Flask, Response
 
-from engine.errors import EngineError
+from engine.errors import BadModel, EngineError
 from service.api import datasets, health, history, jobs, models, options, parts, predictions
 from service.api.loaded_models import LoadedModels
 from service.broker import Broker
 from service.dashboard.pages import make_pages
 from service.errors import KINDS, ServiceError, invalid
 from service.settings import Settings, load_settings
-from service.storage import Storage
+from service.storage import DamagedBytes, MissingBytes, Storage
 from service.tables.base import Conflict, Database, is_transient
 from service.web import bodies, problems, requests
 from service.web.conditional import with_etag
@@ -52,10 +53,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def as_service_error(error: Exception) -> ServiceError | None:
     """The answer to what the engine and the tables raise; None for an error that nobody expected."""
-    if isinstance(error, EngineError):
+    if isinstance(error, EngineError) and not isinstance(error, BadModel):  # damage is no client's mistake
         return invalid(error.problems)
     if isinstance(error, Conflict):
         return ServiceError(error.code, error.detail, hint=error.hint)
+    if isinstance(error, MissingBytes | DamagedBytes):
+        return ServiceError("dataset_unreadable", str(error), status=500)
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+        return ServiceError("insufficient_storage", "the disk that holds the datasets is full")
     if is_transient(error):
         return ServiceError(
             "unavailable", "the database does not answer", headers={"Retry-After": RETRY_SECONDS}

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 from werkzeug.routing import Rule
 
-from engine.errors import BadData, Problem
+from engine.errors import BadData, BadModel, Problem
 from service.app import as_service_error, create_app
 from service.errors import KINDS
 from service.settings import Settings
@@ -181,4 +182,8 @@ def test_errors_of_other_rooms_have_their_answers() -> None:
     conflict = as_service_error(Conflict("job_finished", "it has ended", "post another"))
     assert conflict is not None
     assert (conflict.status, conflict.code, conflict.hint) == (409, "job_finished", "post another")
-    assert as_service_error(KeyError("x")) is None
+    full = as_service_error(OSError(ENOSPC, "No space left on device"))
+    assert full is not None
+    assert (full.status, full.code) == (507, "insufficient_storage")
+    assert as_service_error(OSError(1, "x")) is as_service_error(KeyError("x")) is None
+    assert as_service_error(BadModel([Problem("", "corrupt", "these bytes are no model")])) is None

@@ -99,6 +99,16 @@ def test_rows_come_in_pages_in_their_own_order(client: FlaskClient, dataset: str
     assert (len(second["data"]), second["has_more"], second["next"]) == (40, False, None)
 
 
+def test_bytes_that_the_disk_has_changed_are_not_served(
+    client: FlaskClient, dataset: str, settings: Settings
+) -> None:
+    [file] = (path for path in settings.datasets_dir.rglob("*") if path.is_file())
+    file.write_bytes(b"other bytes")
+    answer = client.get(f"{URL}/{dataset}/rows")
+    assert (answer.status_code, json_of(answer)["code"]) == (500, "dataset_unreadable")
+    assert str(settings.data_dir) not in answer.text
+
+
 def test_a_known_dataset_is_not_sent_again(client: FlaskClient, dataset: str) -> None:
     etag = client.get(f"{URL}/{dataset}").headers["ETag"]
     for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
