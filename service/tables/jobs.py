@@ -173,10 +173,8 @@ def move(
 
 def _log_moves(db: Session, jobs: Sequence[Job], reason: str) -> None:
     if jobs:
-        rows = [
-            {"job_id": job.id, "status": job.status, "claim": job.claim, "reason": reason} for job in jobs
-        ]
-        db.execute(insert(Transition), rows)
+        facts = ({"job_id": job.id, "status": job.status, "claim": job.claim} for job in jobs)
+        db.execute(insert(Transition), [{**each, "reason": reason} for each in facts])
 
 
 def add(
