@@ -108,8 +108,8 @@ def _rule(schema: dict[str, Any]) -> str:
     high = schema.get("maximum")
     if low is None and high is None:
         return str(kind)
-    left = "" if low is None else f"{low:g} {'<' if 'exclusiveMinimum' in schema else '≤'} "
-    right = "" if high is None else f" ≤ {high:.15g}"
+    left = "" if low is None else f"{low:.15g} {'<' if 'exclusiveMinimum' in schema else '≤'} "
+    right = "" if high is None else f" ≤ {high:.16g}"
     return f"{kind}, {left}x{right}"
 
 

@@ -28,7 +28,7 @@ class Option:
         if isinstance(value, bool) or not isinstance(value, kinds):
             return f"must be {'an integer' if self.whole else 'a number'}"
         if not self.minimum <= value <= self.maximum:
-            return f"must lie between {self.minimum:g} and {self.maximum:g}, got {value}"
+            return f"must lie between {self.minimum:.10g} and {self.maximum:.10g}, got {value}"
         return None
 
 

@@ -56,6 +56,11 @@ def _last(pointer: str) -> str:
     return ".".join(named[-1:]) or "the value"
 
 
+def plain(number: float) -> str:
+    """A bound for an error text: whole numbers in full, others as short as they read."""
+    return f"{number:.0f}" if math.isfinite(number) and number == int(number) else f"{number:g}"
+
+
 class Rule(Protocol):
     """What a value must be."""
 
@@ -91,7 +96,7 @@ class Number:
         return int(value) if self.whole else float(value)
 
     def _bounds(self) -> str:
-        low, high = f"{self.minimum:.15g}", f"{self.maximum:.15g}"
+        low, high = plain(self.minimum), plain(self.maximum)
         if self.maximum == math.inf:
             return f"be greater than {low}" if self.above else f"be at least {low}"
         return f"be greater than {low} and at most {high}" if self.above else f"lie between {low} and {high}"
