@@ -8,7 +8,7 @@ or 16 floats, on every CPU. That fixes the order of every sum, and with it every
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Index = int | str
@@ -49,60 +49,11 @@ DOUBLE = Real("double", 64, 8)
 FLOAT = Real("float", 32, 16)
 
 
-class Module:
-    """Functions of one program. Each is emitted once for a key, however many layers share its shape."""
-
-    def __init__(self, real: Real) -> None:
-        self.real = real
-        self._names: dict[Hashable, str] = {}
-        self._texts: list[str] = []
-        self._declarations: dict[str, None] = {}
-
-    def declare(self, signature: str) -> None:
-        """An intrinsic that the functions call."""
-        self._declarations[f"declare {signature}"] = None
-
-    def define(
-        self, key: Hashable, name: str, parameters: Sequence[str], emit: Callable[[Code], None]
-    ) -> str:
-        """The name of the function with this key; `emit` fills its body the first time.
-
-        Pointers among `parameters` must not overlap what another one writes.
-        """
-        if key not in self._names:
-            self._names[key] = f"@{name}.{len(self._names)}"
-            code = Code(self)
-            emit(code)
-            typed = ", ".join(_typed(parameter) for parameter in parameters)
-            self._texts.append(
-                f"define internal void {self._names[key]}({typed}) #0 {{\nentry:\n{code.text}\n  ret void\n}}"
-            )
-        return self._names[key]
-
-    def entry(self, name: str, parameters: Sequence[str], emit: Callable[[Code], None]) -> None:
-        """A function that is called from outside."""
-        code = Code(self)
-        emit(code)
-        typed = ", ".join(_typed(parameter) for parameter in parameters)
-        self._texts.append(f"define void @{name}({typed}) #0 {{\nentry:\n{code.text}\n  ret void\n}}")
-
-    @property
-    def text(self) -> str:
-        """The whole module as assembly."""
-        attributes = 'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }'
-        return "\n".join([*self._declarations, *self._texts, attributes, ""])
-
-
-def _typed(parameter: str) -> str:
-    """`%x*` is a pointer that nothing else aliases, `%x` an integer."""
-    return f"ptr noalias {parameter[:-1]}" if parameter.endswith("*") else f"i64 {parameter}"
-
-
 class Code:
     """The body of one function, written from top to bottom."""
 
-    def __init__(self, module: Module) -> None:
-        self.module, self.real = module, module.real
+    def __init__(self, real: Real) -> None:
+        self.real = real
         self._lines: list[str] = []
         self._count = 0
         self._block = "entry"
@@ -182,11 +133,13 @@ class Code:
         step: int,
         carried: Sequence[tuple[str, str]],
         body: Callable[[Index, list[str]], Sequence[str]],
+        unless: Callable[[], str] | None = None,
     ) -> list[str]:
         """for i in range(start, stop, step), at least once; the last values of what is carried.
 
         `carried` gives the type and first value of each register that goes from turn to turn; `body`
-        takes i and their values, and returns their next ones. A single turn is emitted straight.
+        takes i and their values, and returns their next ones. A single turn is emitted straight. The
+        loop ends early after a turn where the i1 that `unless` emits is set.
         """
         if isinstance(start, int) and isinstance(stop, int) and stop - start <= step:
             return list(body(start, [first for _, first in carried]))
@@ -199,6 +152,8 @@ class Code:
         results = body(index, names)
         following = self.value(f"add nsw i64 {index}, {step}")
         again = self.value(f"icmp slt i64 {following}, {stop}")
+        if unless is not None:
+            again = self.value(f"select i1 {unless()}, i1 false, i1 {again}")
         latch = self._block
         self.do(f"br i1 {again}, label %L{k}, label %E{k}")
         phis = [f"  {index} = phi i64 [ {start}, %{before} ], [ {following}, %{latch} ]"]

@@ -7,9 +7,9 @@ are trees over fixed lanes. The same program gives the same bits with AVX2, AVX-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from engine.compiler.ir import Code, Module, Vector
+from engine.compiler.ir import Code, Real, Vector
 
 ZERO = "zeroinitializer"
 
@@ -17,8 +17,9 @@ ZERO = "zeroinitializer"
 class Vectors(Code):
     """An emitter that computes with vectors; a float among the operands is a constant in every lane."""
 
-    def __init__(self, module: Module) -> None:
-        super().__init__(module)
+    def __init__(self, real: Real, declare: Callable[[str], None]) -> None:
+        super().__init__(real)
+        self.declare = declare
         self._suffix = f"v{self.real.lanes}f{self.real.bits}"
 
     def constant(self, number: float) -> Vector:
@@ -37,7 +38,7 @@ class Vectors(Code):
 
     def _intrinsic(self, name: str, *operands: Vector | float) -> Vector:
         vector = self.real.vector
-        self.module.declare(f"{vector} @llvm.{name}.{self._suffix}({', '.join([vector] * len(operands))})")
+        self.declare(f"{vector} @llvm.{name}.{self._suffix}({', '.join([vector] * len(operands))})")
         typed = ", ".join(f"{vector} {self._operand(x)}" for x in operands)
         return self.value(f"call {vector} @llvm.{name}.{self._suffix}({typed})")
 

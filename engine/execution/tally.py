@@ -32,11 +32,16 @@ class Tally:
         count, scale = len(self._rows), self._rows.scale
         if self._plan.task != "regression":
             return [self._loss / count, self._hits / count]
-        deviation = self._rows.labels - self._rows.labels.mean()
-        total = float(deviation @ deviation)
+        total = deviation_square(self._rows)
         r2 = 1.0 - self._square / total if total else math.nan
         mae, rmse = scale * self._absolute / count, scale * math.sqrt(self._square / count)
         return [self._loss / count, r2, mae, rmse]
+
+
+def deviation_square(rows: Rows) -> float:
+    """The sum of squares of the labels' deviations from their mean: what r² compares the errors with."""
+    deviation = rows.labels - math.fsum(rows.labels.tolist()) / len(rows)
+    return math.fsum((deviation * deviation).tolist())
 
 
 def predicted_classes(scores: Array) -> Array:

@@ -1,0 +1,266 @@
+"""The optimizer in instructions: an update rule traced once, run over every parameter.
+
+`Optimizer.update` is called on Values for a parameter, its gradient, its state, the learning rate, the
+knobs and the step's corrections. What depends on none of the first three is computed once a step and
+kept in a table of constants; the rest is the loop over parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.autograd.value import Value, graph
+from engine.compiler.ir import Index
+from engine.compiler.lower import Lowered, Term, uses
+from engine.compiler.module import Module
+from engine.compiler.vectors import ZERO, Vectors
+from engine.nn.optimizers import Optimizer, Step
+
+NORM_CHAINS = 1
+
+
+class TracedUpdate:
+    """The graph of an update. Knobs that are 0 or no numbers shape it; the others stay variables."""
+
+    def __init__(self, optimizer: Optimizer, knobs: Mapping[str, Any]) -> None:
+        self.knobs: list[Value] = []
+        self.knob_values: list[float] = []
+        symbolic = {name: self._symbolic(knob) for name, knob in knobs.items()}
+        self.parameter, self.gradient, self.rate, self.step = (Value(0.5) for _ in range(4))
+        self.moments = tuple(Value(0.5) for _ in optimizer.state(knobs))
+        self.corrections = tuple(
+            value for value in optimizer.corrections(symbolic, self.step)  # type: ignore[arg-type]  # a Value counts steps as well
+        )
+        handed = tuple(Value(0.5) for _ in self.corrections)
+        moved, moments = optimizer.update(
+            self.parameter, self.gradient, self.moments, Step(self.rate, symbolic, handed)
+        )
+        self.handed, self.results = handed, (moved, *moments)
+        self.nodes = list({id(n): n for result in self.results for n in graph(result)}.values())
+        self.varying = self._varying()
+
+    def _symbolic(self, knob: Any) -> Any:
+        if isinstance(knob, tuple):
+            return tuple(self._variable(float(part)) for part in knob)
+        return self._variable(knob) if isinstance(knob, float) and knob else knob
+
+    def _variable(self, number: float) -> Value:
+        self.knobs.append(Value(number))
+        self.knob_values.append(number)
+        return self.knobs[-1]
+
+    def _varying(self) -> set[int]:
+        """The ids of the nodes that differ from parameter to parameter."""
+        found = {id(v) for v in (self.parameter, self.gradient, *self.moments)}
+        for node in self.nodes:
+            if any(id(operand) in found for operand in node.operands):
+                found.add(id(node))
+        return found
+
+    @property
+    def divisors(self) -> list[Value]:
+        """Fixed values that varying ones are divided by: multiplying by their reciprocals is faster."""
+        found = {id(n.operands[1]): n.operands[1] for n in self.nodes if self._divides_by_fixed(n)}
+        return list(found.values())
+
+    def _divides_by_fixed(self, node: Value) -> bool:
+        return (
+            node.op == "/" and id(node.operands[0]) in self.varying and id(node.operands[1]) not in self.varying
+        )
+
+    @property
+    def constants(self) -> list[Value]:
+        """Fixed values that the loop over parameters reads, but for literal numbers."""
+        known = {id(v) for v in (*self.knobs, self.rate, *self.handed)}
+        found: dict[int, Value] = {}
+        for node in self.nodes:
+            for operand in node.operands if id(node) in self.varying else ():
+                fixed = id(operand) not in self.varying and (operand.op or id(operand) in known)
+                if fixed and not (self._divides_by_fixed(node) and operand is node.operands[1]):
+                    found[id(operand)] = operand
+        return list(found.values())
+
+
+class UpdateKernels:
+    """The kernels of one optimizer; `stride` lies between a parameter and its moments."""
+
+    def __init__(self, module: Module, traced: TracedUpdate, stride: int, *, clipped: bool, guarded: bool) -> None:
+        self._module, self._traced, self._stride = module, traced, stride
+        self._clipped, self._guarded = clipped, guarded
+
+    @property
+    def moments(self) -> int:
+        """Numbers of state a parameter."""
+        return len(self._traced.moments)
+
+    @property
+    def slots(self) -> int:
+        """Vectors in the table of constants: norm sums, the clipping factor, then the update's own."""
+        return NORM_CHAINS + 1 + len(self._traced.constants) + len(self._traced.divisors)
+
+    def constants(self) -> str:
+        """The kernel `(constants, knobs, rate, corrections; step, steps)`: fills the table for a step."""
+        parameters = ["%c*", "%knobs*", "%rate*", "%corrections*", "%step", "%steps"]
+        return self._module.define("constants", "constants", parameters, self._emit_constants)
+
+    def _emit_constants(self, code: Vectors) -> None:
+        traced, lanes = self._traced, code.real.lanes
+        known: dict[int, Term] = {id(v): code.spread("%knobs", i) for i, v in enumerate(traced.knobs)}
+        known[id(traced.rate)] = code.spread("%rate")
+        for i, value in enumerate(traced.handed):
+            place = code.add(code.multiply("%steps", i), "%step")
+            known[id(value)] = code.spread("%corrections", place)
+        wanted = [*traced.constants, *traced.divisors]
+        nodes = list({id(n): n for value in wanted for n in graph(value)}.values())
+        values = Lowered(code, nodes, known)
+        for chain in range(NORM_CHAINS):
+            code.store(ZERO, "%c", chain * lanes)
+        place = (NORM_CHAINS + 1) * lanes
+        for value in traced.constants:
+            code.store(values.vector(value), "%c", place)
+            place += lanes
+        for value in traced.divisors:
+            code.store(code.over(1.0, values.vector(value)), "%c", place)
+            place += lanes
+
+    def corrections(self) -> str:
+        """The kernel `(table, knobs; first, steps)`: each correction for steps first + 1, first + 2 …
+
+        `steps` is a multiple of the lanes and the table's stride.
+        """
+        parameters = ["%table*", "%knobs*", "%first", "%steps"]
+        return self._module.define("corrections", "corrections", parameters, self._emit_corrections)
+
+    def _emit_corrections(self, code: Vectors) -> None:
+        traced, lanes = self._traced, code.real.lanes
+        known: dict[int, Term] = {id(v): code.spread("%knobs", i) for i, v in enumerate(traced.knobs)}
+        nodes = list({id(n): n for value in traced.corrections for n in graph(value)}.values())
+        numbers = ", ".join(f"{code.real.name} {code.real.literal(float(k + 1))}" for k in range(lanes))
+
+        def group(k: Index, _: list[str]) -> list[str]:
+            done = code.splat(code.value(f"sitofp i64 {code.add('%first', k)} to {code.real.name}"))
+            step = code.value(f"fadd {code.real.vector} {done}, <{numbers}>")
+            values = Lowered(code, nodes, known | {id(traced.step): step})
+            for i, value in enumerate(traced.corrections):
+                code.store(values.vector(value), "%table", code.add(code.multiply("%steps", i), k))
+            return []
+
+        code.loop(0, "%steps", lanes, [], group)
+
+    def measurement(self) -> str:
+        """The kernel `(gradient, constants; numbers, limit)`: adds up g², and finds the clipping factor.
+
+        `limit` holds the bits of a double.
+        """
+        parameters = ["%d*", "%c*", "%n", "%limit"]
+        return self._module.define("measurement", "measurement", parameters, self._emit_measurement)
+
+    def _emit_measurement(self, code: Vectors) -> None:
+        lanes, real = code.real.lanes, code.real
+
+        def one(k: Index, sums: list[str]) -> list[str]:
+            gradient = code.load("%d", k)
+            return [code.fma(gradient, gradient, sums[0])]
+
+        total = code.loop(0, "%n", lanes, [(real.vector, ZERO)], one)[0]
+        code.store(total, "%c")
+        norm = code.root(code.splat(code.sum(total)))
+        limit = code.value("bitcast i64 %limit to double")
+        if real.bits == 32:
+            limit = code.value(f"fptrunc double {limit} to float")
+        bound = code.splat(limit)
+        ratio = code.over(bound, code.plus(norm, 1e-6))  # as clip_factor in nn/optimizers.py has it
+        factor = code.either(code.compare("olt", ratio, 1.0), ratio, 1.0)
+        code.store(factor, "%c", NORM_CHAINS * lanes)
+
+    def update(self) -> str:
+        """The kernel `(parameters, gradient, constants; numbers)`: moves them, adds up g² for the norm."""
+        return self._module.define("update", "update", ["%w*", "%d*", "%c*", "%n"], self._emit_update)
+
+    def _emit_update(self, code: Vectors) -> None:
+        traced, lanes = self._traced, code.real.lanes
+        base = NORM_CHAINS + 1
+        known: dict[int, Term] = {
+            id(v): code.load("%c", (base + i) * lanes) for i, v in enumerate(traced.constants)
+        }
+        base += len(traced.constants)
+        inverse = {id(v): code.load("%c", (base + i) * lanes) for i, v in enumerate(traced.divisors)}
+        factor = code.load("%c", NORM_CHAINS * lanes) if self._clipped else None
+        sums = [] if self._clipped else [code.load("%c")]
+
+        def one(k: Index, sums: list[str]) -> list[str]:
+            gradient = code.load("%d", k)
+            norms = [code.fma(gradient, gradient, s) for s in sums]
+            if factor is not None:
+                gradient = code.times(gradient, factor)
+            self._move(code, k, gradient, dict(known), inverse)
+            return norms
+
+        sums = code.loop(0, "%n", lanes, [(code.real.vector, s) for s in sums], one)
+        for total in sums:
+            code.store(total, "%c")
+
+    def _move(
+        self, code: Vectors, k: Index, gradient: str, known: dict[int, Term], inverse: Mapping[int, str]
+    ) -> None:
+        traced = self._traced
+        known[id(traced.gradient)] = gradient
+        places = [code.add(k, i * self._stride) for i in range(1 + len(traced.moments))]
+        for value, place in zip((traced.parameter, *traced.moments), places, strict=True):
+            known[id(value)] = code.load("%w", place)
+        nodes = [n for n in traced.nodes if id(n) in traced.varying or (not n.op and id(n) not in known)]
+        values = FusedUpdate(code, nodes, known, inverse)
+        live = code.load("%w", code.add(k, (1 + len(traced.moments)) * self._stride)) if self._guarded else None
+        for result, place in zip(traced.results, places, strict=True):
+            moved = values.vector(result)
+            if live is not None:
+                moved = code.either(code.compare("une", live, 0.0), moved, 0.0)
+            code.store(moved, "%w", place)
+
+
+class FusedUpdate:
+    """The varying nodes of an update: products and sums fused, fixed divisors multiplied by."""
+
+    def __init__(
+        self, code: Vectors, nodes: list[Value], known: dict[int, Term], inverse: Mapping[int, str]
+    ) -> None:
+        self._code, self._known, self._inverse = code, known, inverse
+        used = uses(nodes)
+        self._fusible = {id(n): n for n in nodes if n.op == "*" and used[id(n)] == 1}
+        for node in nodes:
+            if id(node) not in known and id(node) not in self._fusible:
+                known[id(node)] = self._term(node) if node.op else node.data
+
+    def vector(self, node: Value) -> str:
+        """A node's value in a register."""
+        term = self._value(node)
+        return self._code.constant(term) if isinstance(term, float) else term
+
+    def _value(self, node: Value) -> Term:
+        """A node's value; a product that waited for a sum to join is computed now."""
+        if id(node) not in self._known:
+            a, b = (self._value(operand) for operand in node.operands)
+            self._known[id(node)] = self._code.times(a, b)
+        return self._known[id(node)]
+
+    def _term(self, node: Value) -> Term:
+        code = self._code
+        if node.op in ("+", "-") and (fused := self._fused(node)) is not None:
+            return fused
+        if node.op == "/" and id(node.operands[1]) in self._inverse:
+            return code.times(self._value(node.operands[0]), self._inverse[id(node.operands[1])])
+        return Lowered(code, [node], {id(v): self._value(v) for v in node.operands}).term(node)
+
+    def _fused(self, node: Value) -> str | None:
+        """a·b + c, or c − a·b, where one operand of the sum is a product used nowhere else."""
+        code, (left, right) = self._code, node.operands
+        if id(right) in self._fusible and id(right) not in self._known:
+            a, b = (self._value(operand) for operand in right.operands)
+            a = a if node.op == "+" else code.negative(a)
+            return code.fma(a, b, self._value(left))
+        if id(left) in self._fusible and id(left) not in self._known:
+            a, b = (self._value(operand) for operand in left.operands)
+            c = self._value(right)
+            return code.fma(a, b, c if node.op == "+" else code.negative(c))
+        return None

@@ -1,0 +1,231 @@
+"""The compiled executor: the whole training as one program of vector instructions."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.compiler.frame import HISTORY, Frame
+from engine.compiler.heads import TALLIES
+from engine.compiler.jit import Target
+from engine.compiler.layout import flat_positions, rounded_up
+from engine.compiler.program import KNOWN_CORRECTIONS, Program, program
+from engine.compiler.shape import ProgramShape, variables
+from engine.execution.plan import (
+    DROPOUT_STREAM,
+    SHUFFLE_STREAM,
+    Array,
+    Best,
+    Plan,
+    Progress,
+    Rows,
+    State,
+)
+from engine.execution.tally import deviation_square
+from engine.nn.optimizers import OPTIMIZERS
+from engine.randomness import stream_key
+
+PAGE = 4_096
+
+
+def aligned_zeros(numbers: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An array of zeros that starts on a page."""
+    raw = np.zeros(numbers * dtype.itemsize + PAGE, np.uint8)
+    start = -raw.ctypes.data % PAGE
+    return raw[start : start + numbers * dtype.itemsize].view(dtype)
+
+
+class _Data:
+    """Rows as a program reads them: inputs padded to whole panels, one target a row."""
+
+    def __init__(self, rows: Rows, shape: ProgramShape, dtype: np.dtype[Any]) -> None:
+        width = shape.layouts[0].inputs.padded
+        self.x = aligned_zeros(len(rows) * width, dtype).reshape(len(rows), width)
+        self.x[:, : rows.x.shape[1]] = rows.x
+        self.targets = np.ascontiguousarray(_targets(rows, shape), dtype)
+        weights = np.ones(len(rows)) if rows.weights is None else rows.weights
+        self.weights = np.ascontiguousarray(weights, dtype)
+        self.order = np.arange(len(rows), dtype=np.uint32)
+
+
+def _targets(rows: Rows, shape: ProgramShape) -> Array:
+    """The target of a single output; of several, the class whose indicator they are."""
+    if rows.targets.shape[1] == 1:
+        return rows.targets[:, 0]
+    low, high = shape.targets
+    indicator = np.where(rows.labels[:, None] == np.arange(rows.targets.shape[1]), high, low)
+    if not np.array_equal(indicator, rows.targets):
+        raise ValueError("the targets of several outputs must indicate the row's class")
+    return rows.labels
+
+
+class CompiledExecutor:
+    """Trains with machine code made for the plan's shape."""
+
+    name = "compiled"
+
+    def __init__(
+        self,
+        plan: Plan,
+        state: State,
+        *,
+        target: Target | None = None,
+        cache_directory: Path | None = None,
+    ) -> None:
+        self._plan, self._state, self._stale = plan, state, False
+        shape = ProgramShape.of(plan)
+        self._shape, self._program = shape, program(shape, target, cache_directory)
+        self._dtype = np.dtype(plan.precision)
+        self._positions = flat_positions(shape.layouts)
+        self._workspace = aligned_zeros(self._program.network.size, self._dtype)
+        self._frame = Frame()
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._deviations: dict[int, float] = {}
+        self._describe()
+        self._load(state)
+
+    @property
+    def numerics(self) -> str:
+        """The arithmetic: the version of what the compiler writes, not of LLVM, which may not change it."""
+        return "compiled-1"
+
+    def _hand_over(self, **arrays: NDArray[Any]) -> None:
+        """Puts arrays' addresses in the frame, and keeps the arrays alive."""
+        for name, array in arrays.items():
+            self._arrays[name] = array
+            self._frame[name] = array
+
+    def _describe(self) -> None:
+        """Fills the frame with all that does not change."""
+        plan, frame = self._plan, self._frame
+        train = _Data(plan.train, self._shape, self._dtype)
+        self._hand_over(x=train.x, targets=train.targets, weights=train.weights, order=train.order)
+        if plan.validation is not None:
+            held = _Data(plan.validation, self._shape, self._dtype)
+            self._hand_over(
+                validation_x=held.x,
+                validation_targets=held.targets,
+                validation_weights=held.weights,
+                validation_order=held.order,
+            )
+            frame["validation_rows"] = len(plan.validation)
+        steps = rounded_up(plan.steps_per_epoch, self._shape.real.lanes)
+        corrections = aligned_zeros(max(len(self._program.traced.corrections), 1) * steps, self._dtype)
+        knobs = np.array([*variables(plan.optimizer.knobs), 0.0], self._dtype)
+        self._hand_over(workspace=self._workspace, corrections=corrections, knobs=knobs)
+        self._hand_over(known_corrections=self._known_corrections())
+        frame["rows"], frame["steps"] = len(plan.train), plan.steps_per_epoch
+        frame["shuffle_key"] = _signed(stream_key(plan.seed, SHUFFLE_STREAM))
+        frame["dropout_key"] = _signed(stream_key(plan.seed, DROPOUT_STREAM))
+        stopping = plan.early_stopping
+        frame["patience"] = stopping.patience if stopping else np.iinfo(np.int64).max
+        frame["min_delta"] = stopping.min_delta if stopping else 0.0
+        frame["watched_divisor"] = self._watched_divisor()
+        frame["clip_norm"] = plan.optimizer["clip_norm"] or 0.0
+
+    def _known_corrections(self) -> NDArray[Any]:
+        """(corrections, first steps): made by the optimizer itself."""
+        optimizer, knobs = OPTIMIZERS.get(self._plan.optimizer.name), self._plan.optimizer.knobs
+        count = min(KNOWN_CORRECTIONS, self._plan.epochs * self._plan.steps_per_epoch)
+        known = np.zeros((max(len(self._program.traced.corrections), 1), KNOWN_CORRECTIONS), self._dtype)
+        if self._program.traced.corrections:
+            known[:, :count] = np.array([optimizer.corrections(knobs, t) for t in range(1, count + 1)]).T
+        return known
+
+    def _rows_watched(self) -> Rows:
+        plan = self._plan
+        return plan.validation if self._shape.watched.startswith("val_") and plan.validation else plan.train
+
+    def _deviation(self, rows: Rows) -> float:
+        """The divisor of r²: computed once a split, NaN where all targets are equal."""
+        key = id(rows)
+        if key not in self._deviations:
+            self._deviations[key] = deviation_square(rows) or math.nan
+        return self._deviations[key]
+
+    def _watched_divisor(self) -> float:
+        """What the watched sum is divided by; NaN for an r² of equal targets, which is never best."""
+        rows = self._rows_watched()
+        if self._shape.watched.endswith("_loss"):
+            return self._loss_divisor(rows)
+        return self._deviation(rows) if self._shape.watched.endswith("_r2") else float(len(rows))
+
+    def _loss_divisor(self, rows: Rows) -> float:
+        return float(len(rows) * self._shape.measure(training=True).divisor)
+
+    # The state, in the plan's flat order outside and packed inside
+
+    def _packed(self, region: str, block: int = 0) -> NDArray[Any]:
+        network = self._program.network
+        start = network.offset(region) + block * network.packed
+        return self._workspace[start : start + network.packed]
+
+    def _load(self, state: State) -> None:
+        for block, numbers in enumerate((state.parameters, *state.moments)):
+            self._packed("parameters", block)[self._positions] = numbers
+        if self._shape.guarded:
+            self._packed("parameters", 1 + len(state.moments))[self._positions] = 1.0
+        self._frame["epoch"] = state.epoch
+        self._frame["best_epoch"], self._frame["best_value"] = 0, math.inf
+        if state.best is not None:
+            self._frame["best_epoch"], self._frame["best_value"] = state.best.epoch, state.best.value
+            self._packed("best")[self._positions] = state.best.parameters
+
+    @property
+    def state(self) -> State:
+        """Where the training stands."""
+        if self._stale:
+            self._state, self._stale = self._read(), False
+        return self._state
+
+    def _read(self) -> State:
+        frame, blocks = self._frame, range(1 + len(self._state.moments))
+        parameters, *moments = (self._packed("parameters", block)[self._positions] for block in blocks)
+        best = None
+        if frame["best_epoch"]:
+            best = Best(int(frame["best_epoch"]), frame["best_value"], self._packed("best")[self._positions])
+        return State(int(frame["epoch"]), parameters, tuple(moments), best)
+
+    def run(self, epochs: int) -> Progress:
+        """Trains up to `epochs` epochs more."""
+        plan, frame, first = self._plan, self._frame, int(self._frame["epoch"])
+        last = min(first + epochs, plan.epochs)
+        if last <= first or self.state.is_over(plan):
+            return Progress(np.empty((0, len(plan.columns))))
+        rates = np.array([plan.learning_rate(epoch) for epoch in range(first, last)])
+        history = np.zeros((last - first, HISTORY))
+        self._hand_over(rates=np.ascontiguousarray(rates, self._dtype), history=history)
+        frame["first_epoch"], frame["last_epoch"] = first, last
+        self._program.run(frame.address)
+        self._stale = True
+        done = int(frame["epoch"])
+        diverged = done if frame["diverged"] else None
+        kept = slice(0, done - first - (diverged is not None))
+        return Progress(self._table(history[kept], rates[kept]), diverged)
+
+    def _table(self, history: Array, rates: Array) -> Array:
+        """(epochs, the plan's columns) from the program's sums."""
+        plan = self._plan
+        columns = self._measured(plan.train, history[:, :TALLIES])
+        if plan.validation is not None:
+            columns += self._measured(plan.validation, history[:, TALLIES : 2 * TALLIES])
+        norms = history[:, 2 * TALLIES] / plan.steps_per_epoch
+        return np.column_stack([*columns, rates, norms])
+
+    def _measured(self, rows: Rows, sums: Array) -> list[Array]:
+        """The columns of one split: as `Tally.columns` has them, over many epochs."""
+        loss, second, third = sums.T
+        loss = loss / self._loss_divisor(rows)
+        if self._plan.task != "regression":
+            return [loss, second / len(rows)]
+        r2 = 1.0 - second / self._deviation(rows)
+        return [loss, r2, rows.scale * third / len(rows), rows.scale * np.sqrt(second / len(rows))]
+
+
+def _signed(word: int) -> int:
+    """A 64-bit word as the signed integer of the same bits."""
+    return word - 2**64 if word >= 2**63 else word
