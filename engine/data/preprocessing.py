@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.table import Column, ColumnType, Table
+from engine.data.table import Column, ColumnType, Table, mean_and_deviation
 from engine.errors import BadData
 
 Array = NDArray[np.float64]
@@ -174,7 +174,7 @@ def _scaling(present: Array, scale: str) -> tuple[float, float]:
         low, offset, high = (float(q) for q in np.quantile(present, (0.25, 0.5, 0.75)))
         width = high - low
     else:
-        offset, width = float(present.mean()), float(present.std())
+        offset, width = mean_and_deviation(present)
     return offset, width or 1.0
 
 

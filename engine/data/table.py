@@ -212,8 +212,8 @@ def _profile_of(column: Column) -> ColumnProfile:
             if len(values) <= CLASS_VALUES
             else ()
         )
-        statistics = (present.min, present.max, present.mean, present.std)
-        low, high, mean, std = (float(of()) if len(present) else None for of in statistics)
+        low, high = (float(values[0]), float(values[-1])) if len(values) else (None, None)
+        mean, std = mean_and_deviation(present) if len(values) else (None, None)
         return ColumnProfile(
             column.name, "number", missing, len(values), column.is_integer, low, high, mean, std, listed
         )
@@ -221,6 +221,14 @@ def _profile_of(column: Column) -> ColumnProfile:
     return ColumnProfile(
         column.name, column.type, missing, len(values), categories=_counted(values, counts, read)
     )
+
+
+def mean_and_deviation(numbers: NDArray[np.float64]) -> tuple[float, float]:
+    """The mean and the population's standard deviation; squares of large numbers do not overflow."""
+    greatest = float(np.abs(numbers).max())
+    unit = greatest if greatest > 1e150 else 1.0
+    shares = numbers / unit
+    return unit * float(shares.mean()), unit * float(shares.std())
 
 
 def _counted(values: NDArray[Any], counts: NDArray[Any], read: Any) -> tuple[tuple[Any, int], ...]:
