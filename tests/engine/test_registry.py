@@ -1,5 +1,7 @@
 """Names: found, suggested, taken once."""
 
+from collections.abc import Callable
+
 import pytest
 
 from engine.registry import Registry, UnknownName, did_you_mean
@@ -40,13 +42,12 @@ def test_a_name_is_taken_once() -> None:
 
 
 def test_the_decorator_registers_and_leaves_the_function_as_it_was() -> None:
-    registry: Registry[object] = Registry("function")
+    registry: Registry[Callable[[], int]] = Registry("function")
 
     @registry.register("one")
     def one() -> int:
         return 1
 
-    assert one() == 1
     assert registry.get("one") is one
 
 

@@ -1,7 +1,7 @@
 """Every loss: closed forms, scikit-learn's metrics, derivatives by the definition, extreme scores."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def of_row(loss: Loss, outputs: int) -> Callable[..., Value]:
     return lambda *v: loss.function(v[:outputs], v[outputs:])
 
 
-def batch_mean(name: str, scores: Sequence[Any], targets: Sequence[Any]) -> float:
+def batch_mean(name: str, scores: Any, targets: Any) -> float:
     s, y = np.array(scores, dtype=np.float64), np.array(targets, dtype=np.float64)
     return BatchLoss(LOSSES.get(name), np.atleast_2d(s.T).T, np.atleast_2d(y.T).T, None).mean
 

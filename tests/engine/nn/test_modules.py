@@ -2,6 +2,7 @@
 
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,8 @@ def test_a_wrong_number_of_inputs_is_refused_with_the_remedy(x: list[float]) -> 
 
 def test_rows_of_numpy_arrays_are_inputs_too() -> None:
     model = MLP(2, [3, 1])
-    assert model(np.array([0.5, -0.5])).data == model([0.5, -0.5]).data
+    row: Any = np.array([0.5, -0.5])
+    assert model(row).data == model([0.5, -0.5]).data
 
 
 def test_an_unknown_activation_is_refused() -> None:

@@ -1,0 +1,60 @@
+"""Graphs by level and size."""
+
+from __future__ import annotations
+
+import time
+from xml.etree import ElementTree
+
+import pytest
+
+from engine.inside.graph import prediction_graph
+from engine.inside.nodes import Level, TooManyNodes
+from tests.engine.models import moons_model
+
+ROW = [0.5, -0.2]
+
+
+@pytest.mark.parametrize("level", ["neuron", "scalar"])
+@pytest.mark.parametrize("neuron", [None, "L1.n1", "L2.n5"])
+def test_document_and_drawing_show_the_same_nodes(level: Level, neuron: str | None) -> None:
+    found = prediction_graph(moons_model(), ROW, level, neuron=neuron)
+    document = found.to_document()
+    assert (document["level"], document["root"]) == (level, len(document["nodes"]) - 1)
+    svg = ElementTree.fromstring(found.drawing(10_000).svg())
+    boxes = [g for g in svg.iter() if g.get("class") == "node"]
+    operations = sum(1 for node in document["nodes"] if node["op"]) if level == "scalar" else 0
+    assert len(boxes) == len(document["nodes"]) + operations
+    words = {text.strip() for text in svg.itertext()}
+    assert {node["label"] for node in document["nodes"] if node["label"]} <= words
+
+
+@pytest.mark.parametrize(
+    ("level", "neuron", "most", "remedy"),
+    [
+        ("scalar", None, 100, 'ask for the level "neuron"'),
+        ("neuron", None, 20, 'ask for one neuron: "neuron": "L1.n1"'),
+        ("scalar", "L2.n1", 10, 'ask for the level "neuron"'),
+        ("neuron", "L2.n1", 10, "raise the setting max_graph_nodes"),
+    ],
+)
+def test_over_the_bound_it_says_what_to_ask_instead(
+    level: Level, neuron: str | None, most: int, remedy: str
+) -> None:
+    with pytest.raises(TooManyNodes, match=f"at most {most} are given") as refused:
+        prediction_graph(moons_model(), ROW, level, neuron=neuron, most=most)
+    assert remedy in refused.value.problems[0].hint
+
+
+def test_a_picture_has_a_bound_of_its_own() -> None:
+    found = prediction_graph(moons_model(), ROW)
+    assert "digraph" in str(found.dot())
+    with pytest.raises(TooManyNodes, match="the picture would have"):
+        found.drawing(50)
+
+
+def test_a_thousand_nodes_take_little_time() -> None:
+    model = moons_model("tanh", 16)
+    prediction_graph(model, ROW, "scalar")
+    started = time.perf_counter()
+    assert len(prediction_graph(model, ROW, "scalar").to_document()["nodes"]) > 900
+    assert time.perf_counter() - started < 0.05
