@@ -12,6 +12,7 @@ from typing import Any
 
 import redis
 from celery import Celery, signals
+from celery.apps import worker as celery_worker
 from celery.exceptions import SecurityWarning, WorkerLostError
 from kombu.exceptions import OperationalError
 from kombu.transport import redis as kombu_redis
@@ -180,6 +181,7 @@ def run_worker(settings: Settings, hooks: WorkerHooks) -> int:
     """Runs the Celery worker in this process until a signal ends it; gives the exit code."""
     # Celery warns of root because of pickled messages: ours are JSON, and nothing in them is trusted.
     warnings.filterwarnings("ignore", category=SecurityWarning)
+    celery_worker.safe_say = _say  # it would print past the log
     app = make_celery(settings, patience_seconds=5.0)
     kept = _connect(app, hooks)
 
@@ -201,6 +203,10 @@ def run_worker(settings: Settings, hooks: WorkerHooks) -> int:
     worker.start()
     del kept
     return int(worker.exitcode or 0)
+
+
+def _say(text: str, _stream: object = None) -> None:
+    _log.info("%s", text.strip())
 
 
 def _connect(app: Celery, hooks: WorkerHooks) -> list[Any]:

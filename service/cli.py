@@ -113,10 +113,7 @@ def upgrade(data_dir: Path | None) -> None:
     """Bring the database to the revision that this version needs. Safe to repeat."""
     settings = _settings("db", data_dir=data_dir)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    schema = import_module("service.tables.schema")
-    database = import_module("service.tables.base").Database(settings.database, pool_size=1)
-    schema.upgrade(database)
-    click.echo(f"the database is at revision {schema.HEAD}")
+    click.echo(f"the database is at revision {_run('service.tables.schema', settings)}")
 
 
 def _settings(process: str, **options: object) -> Any:
@@ -135,9 +132,19 @@ def _run(module: str, settings: Any, **options: object) -> Any:
     try:
         return import_module(module).run(settings, **options)
     except Exception as error:
-        if type(error).__name__ in {"CannotStart", "OutdatedSchema", "DemoFailed"}:
-            raise click.ClickException(str(error)) from None
-        raise
+        if (reason := _reason(error)) is None:
+            raise
+        raise click.ClickException(reason) from None
+
+
+def _reason(error: Exception) -> str | None:
+    # By name: the classes live in modules that this one must not load.
+    name = type(error).__name__
+    if name in {"CannotStart", "OutdatedSchema", "DemoFailed"}:
+        return str(error)
+    if name == "OperationalError":
+        return f"the database does not answer: {str(getattr(error, 'orig', error)).splitlines()[0]}"
+    return None
 
 
 if __name__ == "__main__":

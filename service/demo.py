@@ -129,8 +129,12 @@ def _document(response: httpx.Response) -> dict[str, Any]:
 def _service(folder: Path, port: int, console: Console) -> Iterator[str]:
     command = [sys.executable, "-m", "service.cli", "up", "--data-dir", str(folder), "--port", str(port)]
     parent = os.getpid()
+    # Nothing of the demo may land in a database that outlives it.
+    elsewhere = {"GRADHOUSE_DATABASE_URL", "GRADHOUSE_BROKER_URL"}
+    environment = {name: value for name, value in os.environ.items() if name not in elsewhere}
     process = subprocess.Popen(  # noqa: S603 - our own command
         command,
+        env=environment,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C comes here first
         preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 - this process has one thread

@@ -76,7 +76,10 @@ class Settings:
     @property
     def database(self) -> str:
         """The database's URL, the default worked out."""
-        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'gradhouse.db'}"
+        url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'gradhouse.db'}"
+        scheme, colon, rest = url.partition(":")
+        # As everybody else spells it; SQLAlchemy wants the driver's name too.
+        return f"postgresql+psycopg:{rest}" if colon and scheme in {"postgres", "postgresql"} else url
 
     @property
     def broker(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, inspect, text
 
+from service.settings import Settings
 from service.tables import HEAD, datasets, history, jobs, models
 from service.tables.base import Base, Database
 
@@ -39,6 +40,14 @@ def require_current(database: Database) -> None:
 def upgrade(database: Database, to: str = "head") -> None:
     """Brings the database up to a revision; nothing happens when it is there already."""
     _migrate(database, "upgrade", to)
+
+
+def run(settings: Settings) -> str:
+    """`gradhouse db upgrade`: brings the settings' database up to date; its revision."""
+    database = Database(settings.database, pool_size=1)
+    upgrade(database)
+    database.close()
+    return HEAD
 
 
 def downgrade(database: Database, to: str) -> None:

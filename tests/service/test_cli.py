@@ -67,6 +67,14 @@ def test_nothing_starts_on_a_database_of_another_version(command: str, tmp_path:
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.parametrize("command", ["api", "worker", "db upgrade"])
+def test_a_database_that_is_away_is_one_line(command: str) -> None:
+    answer = _gradhouse(*command.split(), GRADHOUSE_DATABASE_URL="postgresql://nobody@/x?host=/nowhere")
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1].startswith("Error: the database does not answer: ")
+    assert "Traceback" not in answer.stderr
+
+
 def test_the_database_is_upgraded_once_and_again_without_change(tmp_path: Path) -> None:
     for _ in range(2):
         answer = _gradhouse("db", "upgrade", "--data-dir", str(tmp_path / "data"))

@@ -35,6 +35,12 @@ def test_every_wrong_variable_is_named_with_its_bound(monkeypatch: pytest.Monkey
     assert "GRADHOUSE_LEASE_SECONDS" in text
 
 
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_spelling_of_a_postgresql_url_serves(scheme: str) -> None:
+    url = Settings(database_url=f"{scheme}://me@db:5432/gradhouse").database
+    assert url == "postgresql+psycopg://me@db:5432/gradhouse"
+
+
 def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(port=9000, data_dir=Path("/srv"), lease_seconds=2.5)
     for name, value in settings.environment().items():
