@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from engine.autograd.value import Value, graph
 from engine.errors import BadData
@@ -40,6 +41,56 @@ def draw_dot(root: Value) -> Drawing:
     }
     """
     return Drawing("\n".join(["digraph {", "  rankdir=LR", *_statements(graph(root)), "}"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One node of a drawing that is not of single operations; `kind` is what it computes, if anything."""
+
+    label: str
+    kind: str
+    data: float | None
+    grad: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """From one box to a later one, perhaps with a weight: a negative one is drawn dashed."""
+
+    start: int
+    end: int
+    weight: float | None = None
+
+
+def draw_boxes(boxes: Sequence[Box], lines: Sequence[Line]) -> Drawing:
+    """Boxes `label | kind | data | grad`, left to right, and the lines between them.
+
+    >>> print(draw_boxes([Box("x", "", 2.0, 1.0), Box("n", "tanh", 0.5, None)], [Line(0, 1, -3.0)]))
+    digraph {
+      rankdir=LR
+      "0" [shape=record label="{ x | data 2.0000 | grad 1.0000 }"]
+      "1" [shape=record label="{ n | tanh | data 0.5000 | grad ? }"]
+      "0" -> "1" [label="-3.0000" style=dashed]
+    }
+    """
+    nodes = [f'  "{i}" [shape=record label="{{ {_record(box)} }}"]' for i, box in enumerate(boxes)]
+    return Drawing("\n".join(["digraph {", "  rankdir=LR", *nodes, *map(_arrow, lines), "}"]))
+
+
+def _record(box: Box) -> str:
+    words = [_escaped(box.label), *([box.kind] if box.kind else [])]
+    numbers = [
+        f"{name} {'?' if x is None else format(x, '.4f')}"
+        for name, x in (("data", box.data), ("grad", box.grad))
+    ]
+    return " | ".join([*words, *numbers])
+
+
+def _arrow(line: Line) -> str:
+    arrow = f'  "{line.start}" -> "{line.end}"'
+    if line.weight is None:
+        return arrow
+    return f'{arrow} [label="{line.weight:.4f}" style={"dashed" if line.weight < 0 else "solid"}]'
 
 
 def _statements(nodes: list[Value]) -> Iterator[str]:

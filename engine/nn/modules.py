@@ -38,6 +38,10 @@ class Neuron(Module):
 
     def __call__(self, x: Sequence[Operand]) -> Value:
         """The neuron's output for one row; raises BadData unless x has one number for each weight."""
+        return self.activation(self.weighted_sum(x))
+
+    def weighted_sum(self, x: Sequence[Operand]) -> Value:
+        """w·x + b, before the activation; raises BadData as the call does."""
         if len(x) != len(self.w):
             raise BadData.because(
                 f"this neuron has {len(self.w)} weights, got {len(x)} inputs",
@@ -47,7 +51,7 @@ class Neuron(Module):
         total = self.b
         for weight, value in zip(self.w, x, strict=True):
             total = total + weight * value
-        return self.activation(total)
+        return total
 
     def parameters(self) -> list[Value]:
         """The weights and then the bias."""

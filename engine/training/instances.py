@@ -30,6 +30,19 @@ def encode_instances(
         return np.hstack([column.encode(rows[:, i]) for i, column in enumerate(inputs)])
 
 
+def read_cells(inputs: tuple[Input, ...], instance: Any, pointer: str = "/instance") -> list[float]:
+    """One row's raw cells as numbers: a category as its position, a missing number as what fills it in."""
+    report = Report()
+    cells = _cells(inputs, instance, pointer, report)
+    if report:
+        raise BadData(report)
+    missing = [c < 0.0 if i.type == "category" else c != c for i, c in zip(inputs, cells, strict=True)]
+    return [
+        i.fill if gone and i.fill is not None else cell
+        for i, cell, gone in zip(inputs, cells, missing, strict=True)
+    ]
+
+
 def _plain_numbers(inputs: tuple[Input, ...], instances: Sequence[Any]) -> Array | None:
     """(rows, inputs), the quick way, where all is arrays of finite numbers; None where any is not."""
     if any(column.type != "number" for column in inputs):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.autograd.value import graph
@@ -13,7 +15,7 @@ from tests.engine.models import moons_model
 
 
 @pytest.mark.parametrize(("make", "row"), MODELS)
-def test_every_neuron_has_the_data_and_grad_of_its_scalars(make, row) -> None:  # type: ignore[no-untyped-def]  # see MODELS
+def test_every_neuron_has_the_data_and_grad_of_its_scalars(make: Any, row: Any) -> None:
     scalars = {node.label: node for node in graph(unfold(make(), row).root)}
     nodes = neuron_graph(make(), row).nodes
     assert len({node.label for node in nodes}) == len(nodes)
@@ -23,7 +25,7 @@ def test_every_neuron_has_the_data_and_grad_of_its_scalars(make, row) -> None:  
 
 
 @pytest.mark.parametrize(("make", "row"), MODELS)
-def test_evaluated_outside_it_gives_the_prediction(make, row) -> None:  # type: ignore[no-untyped-def]  # see MODELS
+def test_evaluated_outside_it_gives_the_prediction(make: Any, row: Any) -> None:
     answer = make().predict([row])[0]
     found = neuron_graph(make(), row)
     expected = answer["value"] if "value" in answer else answer["scores"][found.output]

@@ -1,0 +1,1 @@
+"""What the glass shows: expressions, traces, surfaces and rows of trained models."""
