@@ -119,8 +119,9 @@ class Family:
         return self.read({}, "", Report())  # type: ignore[no-any-return]  # an empty object has no problems
 
     def schema(self) -> dict[str, Any]:
-        """`oneOf`, an object for each member."""
-        return {"oneOf": [self._member_schema(name) for name in self.members]}
+        """`oneOf`: a name, or an object for each member."""
+        name = OneOf(self.kind, tuple(self.members)).schema()
+        return {"oneOf": [name, *map(self._member_schema, self.members)]}
 
     def _member_schema(self, name: str) -> dict[str, Any]:
         schema = object_schema(self.members[name])

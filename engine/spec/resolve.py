@@ -134,6 +134,9 @@ class Resolution:
 
     def model(self, draft: Model) -> Model:
         """The layers asked for within the limits, or a net of moderate size."""
+        if draft.init.name == "uniform" and draft.init["low"] > draft.init["high"]:
+            detail = f"low must not exceed high, got {draft.init['low']:g} and {draft.init['high']:g}"
+            self.report.add("/model/init", "out_of_range", detail)
         if is_unset(draft.hidden_layers):
             return replace(draft, hidden_layers=(HiddenLayer(32), HiddenLayer(16)))
         layers, limits = draft.hidden_layers, self.limits
@@ -146,9 +149,6 @@ class Resolution:
                 self.report.add(
                     f"/model/hidden_layers/{i}", "out_of_range", detail, "use fewer units, or more layers"
                 )
-        if draft.init.name == "uniform" and draft.init["low"] > draft.init["high"]:
-            detail = f"low must not exceed high, got {draft.init['low']:g} and {draft.init['high']:g}"
-            self.report.add("/model/init", "out_of_range", detail)
         return draft
 
     def loss(self, given: Any, task: str) -> LossChoice:
