@@ -7,13 +7,15 @@ from flask import Response, jsonify
 from marshmallow import fields
 
 from service.api.loaded_models import Loaded
+from service.api.orders import name_problems
 from service.api.parts import missing, owner, running
+from service.errors import invalid
 from service.tables import models
 from service.tables.models import Model
 from service.web.conditional import tagged
 from service.web.contract import Blueprint
 from service.web.paging import PageQuery, page_response, page_schema
-from service.web.schemas import Answer, Moment, Text
+from service.web.schemas import Answer, Moment, Schema, Text
 
 _INPUT = {
     "type": "object",
@@ -38,6 +40,12 @@ class ModelQuery(PageQuery):
     """Which models to list."""
 
     name = Text(load_default=None)
+
+
+class ModelChange(Schema):
+    """What of a model may change."""
+
+    name = Text(required=True, most=100)
 
 
 class ModelSchema(Answer):
@@ -95,6 +103,21 @@ def read_model(model: str) -> Model:
 def read_model_parameters(model: str) -> Response:
     """Read a model's weights and biases, layer by layer."""
     return jsonify({"layers": load_model(model).trained.layers_document()})
+
+
+@blueprint.patch("/models/<model>")
+@blueprint.body(ModelChange())
+@blueprint.answer(200, ModelSchema())
+def rename_model(change: Mapping[str, str], model: str) -> Model:
+    """Give a model another name, as that name's next version; all else of it never changes."""
+    if problems := name_problems(change["name"], "/name"):
+        raise invalid(problems)
+    with running().database.session() as db:
+        renamed = models.rename(db, owner(), model, change["name"])
+    if renamed is None:
+        raise missing("model", model)
+    running().models.forget(renamed.id)
+    return renamed
 
 
 @blueprint.delete("/models/<model>")

@@ -71,7 +71,7 @@ def read_order(find_dataset: FindDataset, document: Any) -> Order:
     spec = _read_spec(
         {name: document[name] for name in document if name not in Envelope().fields}, dataset, problems
     )
-    problems += _name_problems(spec)
+    problems += [] if spec is None else name_problems(spec.model.name, "/model/name")
     if problems or dataset is None or spec is None:
         raise invalid(problems)
     return Order(dataset, spec, envelope["priority"], envelope["metadata"])
@@ -92,13 +92,12 @@ def _read_spec(
         return None
 
 
-def _name_problems(spec: TrainingSpec | None) -> list[Problem]:
+def name_problems(name: str | None, pointer: str) -> list[Problem]:
     """What keeps a model's name from standing in an address, as `name` and as `name@version`."""
-    name = spec.model.name if spec is not None else None
     if name is None or not (set(name) & set("/@") or name.startswith("mdl_") or not name.strip(". ")):
         return []
     detail = f'name must be other than dots and hold no "/" or "@", nor begin like an id, got {shown(name)}'
-    return [Problem("/model/name", "invalid_text", detail, "Letters, digits, - and _ are always right.")]
+    return [Problem(pointer, "invalid_text", detail, "Letters, digits, - and _ are always right.")]
 
 
 def _unknown_dataset(dataset_id: str) -> Problem:

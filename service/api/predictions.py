@@ -82,7 +82,8 @@ def create_predictions(model: str) -> Response:
     """Predict for rows."""
     require_media_type(JSON_MEDIA_TYPE)
     loaded = load_model(model)
-    return _answer(loaded, read_instances(parse_json_fast(request.get_data(cache=False))))
+    document = read_object(parse_json_fast(request.get_data(cache=False)))
+    return _answer(loaded, read_instances(document))
 
 
 @blueprint.get("/models/<model>/predictions")
@@ -91,7 +92,7 @@ def create_predictions(model: str) -> Response:
 def read_prediction(model: str) -> Response:
     """Predict for one row in the query; the answer may be kept for ever where the version is fixed."""
     loaded = load_model(model)
-    response = _answer(loaded, [loaded.trained.instance_from_text(_row_of_query())])
+    response = _answer(loaded, [loaded.trained.instance_from_text(row_of_query())])
     response.headers["Cache-Control"] = FOREVER if is_fixed(model, loaded.id) else "private, no-cache"
     response.headers["Vary"] = "Authorization"
     return with_etag(response)
@@ -103,7 +104,8 @@ def _answer(loaded: Loaded, instances: Sequence[Any]) -> Response:
     return Response(orjson.dumps(body), mimetype=JSON_MEDIA_TYPE)
 
 
-def _row_of_query() -> dict[str, str]:
+def row_of_query() -> dict[str, str]:
+    """The query as one text a name; raises ServiceError where a name stands twice."""
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
         raise invalid(
@@ -112,10 +114,15 @@ def _row_of_query() -> dict[str, str]:
     return request.args.to_dict()
 
 
-def read_instances(document: Any) -> Sequence[Any]:
-    """The rows of a prediction's body, not yet looked at one by one; raises ServiceError."""
+def read_object(document: Any) -> dict[str, Any]:
+    """The body, which must be an object; raises ServiceError."""
     if not isinstance(document, dict):
         raise invalid([Problem("", "wrong_type", f"the body must be an object, got {shown(document)}")])
+    return document
+
+
+def read_instances(document: dict[str, Any]) -> Sequence[Any]:
+    """The rows of a prediction's body, not yet looked at one by one; raises ServiceError."""
     if len(document) != 1 or next(iter(document)) not in FORMS:
         raise invalid(_wrong_members(document))
     rows = document["instances"] if "instances" in document else _rows_of_columns(document["columns"])

@@ -95,6 +95,15 @@ def page(
     return read_page(db, query, Model.id, limit=limit, after=after)
 
 
+def rename(db: Session, owner: str, reference: str, name: str) -> Model | None:
+    """Gives a model another name, as that name's next version; None where there is no such model."""
+    model = find(db, owner, reference)
+    if model is not None and model.name != name:
+        model.name, model.version = name, _next_version(db, owner, name)
+        db.flush()
+    return model
+
+
 def remove(db: Session, owner: str, reference: str) -> bool:
     """Removes a model and its parameters; False where there is none."""
     model = find(db, owner, reference)

@@ -22,6 +22,10 @@ from service.web.openapi import METHODS, operations
 from tests.servers import ValkeyServer
 from tests.service.api.answers import json_of, problem_of
 
+RIGHT_BODIES: dict[tuple[str, str], Any] = {
+    ("PATCH", "/api/v1/models/nothing"): {"name": "x"},
+    ("POST", "/api/v1/models/nothing/predictions"): {"instances": [[1]]},
+}
 PAGES = ("/", "/static/", "/problems", "/docs", "/openapi.json")
 
 
@@ -109,8 +113,9 @@ def test_every_operation_has_an_id_a_summary_and_described_errors(document: dict
 def test_every_route_answers_an_unknown_id_with_a_problem(app: Flask, client: FlaskClient) -> None:
     for method, path in routes(app):
         if "nothing" in path:
-            body = {"instances": [[1]]} if path.endswith("predictions") and method == "POST" else None
-            problem_of(client.open(path, method=method, json=body), 404, "not_found")
+            problem_of(
+                client.open(path, method=method, json=RIGHT_BODIES.get((method, path))), 404, "not_found"
+            )
 
 
 def test_every_route_answers_a_wrong_method_with_what_is_allowed(app: Flask, client: FlaskClient) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from tests.service.api.answers import errors_of, json_of, problem_of
@@ -57,6 +58,38 @@ def test_a_model_is_not_sent_again_to_who_has_it(client: FlaskClient, trained: d
     for path in (f"{URL}/moons", f"{URL}/moons/parameters"):
         etag = client.get(path).headers["ETag"]
         assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
+
+
+@ON_BOTH_DATABASES
+def test_a_renamed_model_answers_to_its_new_name_only(client: FlaskClient, trained: dict[str, Any]) -> None:
+    assert client.get(f"{URL}/moons@1/predictions?x1=0&x2=0").status_code == 200
+    renamed = json_of(client.patch(f"{URL}/moons", json={"name": "half moons"}))
+    assert (renamed["id"], renamed["name"], renamed["version"]) == (trained["model_id"], "half moons", 1)
+    assert json_of(client.get(f"{URL}/half moons@1")) == renamed
+    for old in ("moons", "moons@1"):
+        problem_of(client.get(f"{URL}/{old}/predictions?x1=0&x2=0"), 404, "not_found")
+    assert json_of(client.patch(f"{URL}/half moons", json={"name": "half moons"})) == renamed
+    assert json_of(client.patch(f"{URL}/half moons", json={"name": "moons"}))["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"name": "a/b"}, {"/name": "invalid_text"}),
+        ({"name": ""}, {"/name": "out_of_range"}),
+        ({"name": None}, {"/name": "wrong_type"}),
+        ({}, {"/name": "missing_field"}),
+        ({"nam": "x", "name": "x"}, {"/nam": "unknown_field"}),
+    ],
+)
+def test_a_wrong_name_is_refused(
+    client: FlaskClient, trained: dict[str, Any], body: dict[str, Any], code: dict[str, str]
+) -> None:
+    assert errors_of(client.patch(f"{URL}/moons", json=body)) == code
+
+
+def test_an_unknown_model_cannot_be_renamed(client: FlaskClient) -> None:
+    problem_of(client.patch(f"{URL}/moons", json={"name": "x"}), 404, "not_found")
 
 
 @ON_BOTH_DATABASES
