@@ -8,7 +8,7 @@ from engine.data.formats import table_from_rows
 from engine.data.samples import make_sample
 from engine.data.table import Profile
 from engine.errors import BadSpec, Problem
-from engine.spec import Limits, TrainingSpec, parse_spec
+from engine.spec import Limits, parse_spec
 
 MOONS = make_sample("moons", {"n_samples": 100, "labels": [-1, 1]}).profile()
 EXAMPLE: dict[str, Any] = {
@@ -288,17 +288,3 @@ def test_missing_cells_may_be_made_errors() -> None:
 def test_low_must_not_exceed_high() -> None:
     model = {"init": {"scheme": "uniform", "low": 1, "high": -1}}
     assert problems({"target": "y", "model": model})[0].pointer == "/model/init"
-
-
-def test_the_parameters_are_counted() -> None:
-    profile = table([1.0, "a", True, 0], [2.0, "b", True, 1], [3.0, "a", False, 2], names="xcfy")
-    spec = parse_spec({"target": "y", "model": {"hidden_layers": [5]}}, profile)
-    assert spec.layer_sizes(profile) == (1 + 2 + 1, 5, 3)
-    assert spec.parameter_count(profile) == 5 * 5 + 6 * 3
-
-
-def test_from_document_gives_back_the_same_spec() -> None:
-    spec = parse_spec(EXAMPLE, MOONS)
-    assert TrainingSpec.from_document(spec.to_document()) == spec
-    with pytest.raises(BadSpec):
-        TrainingSpec.from_document(spec.to_document() | {"from_the_future": 1})
