@@ -45,6 +45,7 @@ class Flags:
 class Progress:
     """What a chunk of training has brought: history since the last progress and the state after it."""
 
+    since: int  # the epoch that the job stood at before
     epoch: int
     seconds: float
     blocks: list[Block]
@@ -91,7 +92,10 @@ def claim_next(
 def _claimed(db: Session, job: Job) -> Claimed:
     saved = history.sound_checkpoint(db, job.id)
     # After damage an older checkpoint stands in: the epochs behind it are trained, and written, again.
-    history.truncate(db, job.id, saved[0] if saved else 0)
+    epoch = saved[0] if saved else 0
+    history.truncate(db, job.id, epoch)
+    if job.epoch != epoch:
+        db.execute(update(Job).where(Job.id == job.id).values(epoch=epoch))
     since = job.started_at or job.heartbeat_at or job.created_at
     return Claimed(
         job_id=job.id,
@@ -126,7 +130,12 @@ def read_flags(db: Session, claimed: Claimed) -> Flags:
 
 
 def save_progress(db: Session, claimed: Claimed, progress: Progress, *, lease_seconds: float) -> Flags:
-    """History, checkpoint and lease in one transaction; twice is once. Raises LostLease."""
+    """History, checkpoint and lease in one transaction; twice is once. Raises LostLease.
+
+    Also when the row does not stand where this progress begins: a database that went back in time (restored,
+    failed over, crashed without syncing) would get a history with a gap. The next claim goes on from what is
+    there.
+    """
     values: dict[str, Any] = {
         "lease_until": database_now() + lease_seconds,
         "heartbeat_at": database_now(),
@@ -138,7 +147,8 @@ def save_progress(db: Session, claimed: Claimed, progress: Progress, *, lease_se
     }
     if progress.latest is not None:
         values["latest"] = progress.latest
-    flags = _flags(db, claimed, update(Job).where(*_mine(claimed)).values(**values))
+    here = Job.epoch.in_({progress.since, progress.epoch})
+    flags = _flags(db, claimed, update(Job).where(*_mine(claimed), here).values(**values))
     history.append(db, claimed.job_id, progress.blocks)
     if progress.checkpoint is not None:
         epoch, data = progress.epoch, progress.checkpoint

@@ -90,6 +90,7 @@ class Training:
         spec = TrainingSpec.from_document(claimed.spec)
         table = bench.tables.get(claimed.dataset_sha256)
         self._trainer = Trainer(spec, table, checkpoint=claimed.checkpoint, executor=claimed.executor)
+        self._saved_epoch = self._trainer.epoch
 
     def run(self) -> None:
         """Trains until the job, or this claim on it, is over. Raises LostLease and what the engine raises."""
@@ -138,6 +139,7 @@ class Training:
         self._bench.heart.renewed()
         self._pending.clear()
         self._saved_at, self._saved_once = time.monotonic(), True
+        self._saved_epoch = progress.epoch
         return flags
 
     def _reason_to_give_back(self) -> str | None:
@@ -194,6 +196,7 @@ class Training:
 
     def _progress(self, *, checkpoint: bool = True) -> Progress:
         return Progress(
+            since=self._saved_epoch,
             epoch=self._trainer.epoch,
             seconds=self._trainer.seconds,
             blocks=_pack(self._pending),

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +16,10 @@ from engine.training.trainer import Trainer
 from service.broker import Broker
 from service.settings import Settings
 from service.tables import jobs
+from service.tables.base import Database
 from service.tables.jobs import Job
-from tests.servers import Command, ValkeyServer, eventually
+from service.tables.schema import upgrade
+from tests.servers import Command, PostgresServer, ValkeyServer, eventually
 from tests.system.conftest import Start
 from tests.training import LONG_JOB, MOONS, SEED_JOB, Workshop
 
@@ -214,3 +219,50 @@ def test_a_chunk_longer_than_the_lease_is_not_stolen(
     _send(settings, job.id)
     done = _succeeds(workshop, job, wanted)
     assert (done.claim, done.attempt) == (1, 1), [each.output for each in slow]
+
+
+@pytest.fixture
+def fragile_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of the test's own, to be killed."""
+    server = PostgresServer()
+    server.execute("CREATE DATABASE migrated")
+    yield server
+    server.stop()
+
+
+@pytest.mark.slow
+def test_a_postgresql_killed_in_the_middle_costs_no_bit(
+    start: Start, settings: Settings, wanted: str, fragile_postgres: PostgresServer
+) -> None:
+    own = replace(settings, database_url=fragile_postgres.url("migrated"))
+    database = Database(own.database)
+    upgrade(database)
+    workshop = Workshop(own, database)
+    job = workshop.add(epochs=EPOCHS)
+    worker = start("worker", database_url=own.database_url, lease_seconds=5, progress_seconds=0.2)
+    for epoch in (1, EPOCHS // 3):
+        eventually(lambda epoch=epoch: workshop.job(job).epoch >= epoch)  # type: ignore[misc]  # no inference for defaults
+        fragile_postgres.crash()
+        fragile_postgres.restart()
+    _succeeds(workshop, job, wanted)
+    worker.stop()
+    database.close()
+
+
+@pytest.mark.slow
+def test_a_broker_frozen_for_long_leaves_no_worker_deaf(
+    start: Start, workshop: Workshop, wanted: str, settings: Settings, fragile_valkey: ValkeyServer
+) -> None:
+    own = replace(settings, broker_url=fragile_valkey.url)
+    start("worker", broker_url=own.broker_url)
+    before = [workshop.add(epochs=EPOCHS) for _ in range(4)]
+    _send(own, *(job.id for job in before))
+    _has_begun(workshop, before[0])
+    fragile_valkey.process.send_signal(signal.SIGSTOP)
+    # Until the acknowledgements of what is done meanwhile have failed.
+    eventually(lambda: workshop.job(before[0]).done)
+    threading.Event().wait(8)
+    fragile_valkey.process.send_signal(signal.SIGCONT)
+    after = [workshop.add(epochs=EPOCHS) for _ in range(4)]
+    for job in (*before, *after):
+        _succeeds(workshop, job, wanted)

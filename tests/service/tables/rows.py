@@ -57,6 +57,7 @@ def must_claim(database: Database, worker: str = "w", *, lease: float = 60) -> C
 def progress(epoch: int, *, first: int = 1, checkpoint: bytes | None = b"state") -> Progress:
     """Progress up to `epoch`, with history from `first`."""
     return Progress(
+        since=first - 1,
         epoch=epoch,
         seconds=epoch / 10,
         blocks=[Block(first, epoch, b"rows")],

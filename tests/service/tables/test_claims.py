@@ -65,6 +65,14 @@ def test_progress_twice_is_progress_once(database: Database) -> None:
         assert history.sound_checkpoint(db, job.id) == (4, b"state")
 
 
+def test_progress_on_a_row_that_went_back_in_time_is_refused(database: Database) -> None:
+    job = add_job(database)
+    claimed = must_claim(database)
+    with pytest.raises(LostLease), database.session() as db:
+        claims.save_progress(db, claimed, progress(9, first=5), lease_seconds=60)
+    assert read(database, job.id).epoch == 0
+
+
 def _lose(database: Database, claimed: Claimed) -> Claimed:
     """Another worker takes the job over."""
     with database.session() as db:
