@@ -1,8 +1,5 @@
 """Jobs over HTTP: post one, watch it, cancel it, follow it to its model."""
 
-import re
-import threading
-import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -12,9 +9,9 @@ from marshmallow import fields
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine.data.table import Profile
-from service.api.orders import PRIORITIES, body_schema, read_order
+from service.api.orders import PRIORITIES, Order, body_schema, read_order, unknown_dataset
 from service.api.parts import missing, owner, running
-from service.errors import ServiceError, problem_document
+from service.errors import ServiceError, invalid, problem_document
 from service.tables import datasets, jobs, models
 from service.tables.base import Transaction
 from service.tables.jobs import Job, Status
@@ -22,12 +19,10 @@ from service.web.bodies import json_body
 from service.web.conditional import tagged
 from service.web.contract import Blueprint
 from service.web.paging import PageQuery, page_response, page_schema
+from service.web.preferences import wait_for
 from service.web.schemas import Answer, Moment, Text, moment
 
 POLL_SECONDS = "1"
-MAX_WAIT_SECONDS = 30
-LOOK_SECONDS = 0.1
-MAX_WAITING = 8  # a request that waits holds one of the process's threads
 _PROGRESS = {
     "type": "object",
     "required": ["fraction", "epoch", "epochs", "eta_seconds"],
@@ -132,8 +127,6 @@ blueprint = Blueprint("jobs", "Trainings: queued, watched, canceled.")
 
 
 _REQUEST_BODY = {"required": True, "content": {"application/json": {"schema": body_schema()}}}
-_PREFER_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*([0-9]{1,6})\s*(?:$|[,;])", re.IGNORECASE)
-_waiting_places = threading.BoundedSemaphore(MAX_WAITING)
 _POLLING = {
     "Retry-After": {"description": "Seconds until a look is worth it.", "schema": {"type": "integer"}}
 }
@@ -144,21 +137,32 @@ _POLLING = {
 @blueprint.answer(202, JobDetailSchema(), headers=_POLLING)
 def create_job() -> tuple[Response, int, dict[str, str]]:
     """Queue a training."""
-    document = json_body()
+    order = _order()  # checked before the transaction: writers wait for one another
     with running().database.session() as db:
-        order = read_order(partial(datasets.hold, db, owner()), document)
-        job = jobs.add(
-            db,
-            owner=owner(),
-            dataset_id=order.dataset.id,
-            spec=order.spec.to_document(),
-            name=order.spec.model.name,
-            priority=order.priority,
-            metadata=order.metadata,
-        )
+        job = _add(db, order)
         answer = detail(db, job)
     running().broker.send(job.id)  # after the commit; should it fail, the sweeper sends
     return jsonify(answer), 202, _headers_of(job)
+
+
+def _order() -> Order:
+    document = json_body()
+    with running().database.reading() as db:
+        return read_order(partial(datasets.find, db, owner()), document)
+
+
+def _add(db: Transaction, order: Order) -> Job:
+    if datasets.hold(db, owner(), order.dataset.id) is None:
+        raise invalid([unknown_dataset(order.dataset.id)])
+    return jobs.add(
+        db,
+        owner=owner(),
+        dataset_id=order.dataset.id,
+        spec=order.spec.to_document(),
+        name=order.spec.model.name,
+        priority=order.priority,
+        metadata=order.metadata,
+    )
 
 
 @blueprint.post("/jobs:validate")
@@ -166,9 +170,7 @@ def create_job() -> tuple[Response, int, dict[str, str]]:
 @blueprint.answer(200, ValidationSchema())
 def validate_job() -> Response:
     """Check a job's body and fill in its defaults; nothing is queued."""
-    document = json_body()
-    with running().database.reading() as db:
-        order = read_order(partial(datasets.find, db, owner()), document)
+    order = _order()
     profile = Profile.from_document(order.dataset.profile)
     return jsonify(
         {
@@ -195,7 +197,7 @@ def list_jobs(query: Mapping[str, Any]) -> Response:
 @blueprint.answer(200, JobDetailSchema(), headers=_POLLING)
 def read_job(job_id: str) -> tuple[Response, int, dict[str, str]]:
     """Read one job; 200 as long as the id exists. `Prefer: wait=20` answers as soon as it is done."""
-    headers = _wait(job_id)
+    headers = wait_for(partial(_is_done, job_id))
     with running().database.reading() as db:
         job = find_job(db, job_id)
         answer = detail(db, job)
@@ -243,21 +245,6 @@ def delete_job(job_id: str) -> Response:
         if not jobs.remove(db, owner(), job_id):
             raise missing("job", job_id)
     return Response(status=204)
-
-
-def _wait(job_id: str) -> dict[str, str]:
-    """Waits as long as `Prefer: wait` asks, the job is not done and few others wait; says what it did."""
-    asked = _PREFER_WAIT.search(request.headers.get("Prefer", ""))
-    if asked is None or not _waiting_places.acquire(blocking=False):
-        return {}
-    try:
-        seconds = min(int(asked[1]), MAX_WAIT_SECONDS)
-        deadline = time.monotonic() + seconds
-        while not _is_done(job_id) and time.monotonic() < deadline:
-            time.sleep(LOOK_SECONDS)
-    finally:
-        _waiting_places.release()
-    return {"Preference-Applied": f"wait={seconds}"}
 
 
 def _is_done(job_id: str) -> bool:

@@ -32,6 +32,9 @@ class Envelope(Schema):
     metadata = Object(allow_none=True, load_default=None, metadata={"description": "Yours; only kept."})
 
 
+_ENVELOPE = Envelope()
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """A job's body, read and found right."""
@@ -62,14 +65,14 @@ def read_order(find_dataset: FindDataset, document: Any) -> Order:
     if not isinstance(document, dict):
         raise invalid([Problem("", "wrong_type", f"the body must be an object, got {shown(document)}")])
     envelope, problems = load(
-        Envelope(), {name: document[name] for name in Envelope().fields if name in document}
+        _ENVELOPE, {name: document[name] for name in _ENVELOPE.fields if name in document}
     )
-    problems += _metadata_problems(envelope.get("metadata"))
+    problems += metadata_problems(envelope.get("metadata"))
     dataset = find_dataset(envelope["dataset_id"]) if "dataset_id" in envelope else None
     if dataset is None and "dataset_id" in envelope:
-        problems.append(_unknown_dataset(envelope["dataset_id"]))
+        problems.append(unknown_dataset(envelope["dataset_id"]))
     spec = _read_spec(
-        {name: document[name] for name in document if name not in Envelope().fields}, dataset, problems
+        {name: document[name] for name in document if name not in _ENVELOPE.fields}, dataset, problems
     )
     problems += [] if spec is None else name_problems(spec.model.name, "/model/name")
     if problems or dataset is None or spec is None:
@@ -100,14 +103,16 @@ def name_problems(name: str | None, pointer: str) -> list[Problem]:
     return [Problem(pointer, "invalid_text", detail, "Letters, digits, - and _ are always right.")]
 
 
-def _unknown_dataset(dataset_id: str) -> Problem:
+def unknown_dataset(dataset_id: str) -> Problem:
+    """The problem of a body that names no dataset of the owner's."""
     detail = f"dataset_id names no dataset: {shown(dataset_id)}"
     return Problem(
         "/dataset_id", "unknown_dataset", detail, "POST /api/v1/datasets makes one, GET lists them."
     )
 
 
-def _metadata_problems(metadata: object) -> list[Problem]:
+def metadata_problems(metadata: object) -> list[Problem]:
+    """What keeps metadata from being stored."""
     size = len(orjson.dumps(metadata))
     if size <= MAX_METADATA_BYTES:
         return []
