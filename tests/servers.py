@@ -25,7 +25,9 @@ _Found = TypeVar("_Found")
 PATIENCE_SECONDS = 20.0
 
 
-def eventually(look: Callable[[], _Found], *, seconds: float = PATIENCE_SECONDS, what: str = "") -> _Found:
+def eventually(
+    look: Callable[[], _Found | None], *, seconds: float = PATIENCE_SECONDS, what: str = ""
+) -> _Found:
     """What `look` gives as soon as that is true; fails when it never is."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
