@@ -9,7 +9,8 @@ import orjson
 from flask import Flask, Response
 
 from engine.errors import BadModel, EngineError
-from service.api import datasets, health, history, jobs, models, options, parts, predictions
+from service.api import aliases, datasets, health, history, jobs, models, options, parts, predictions
+from service.api.inside import expressions, gradients, graphs
 from service.api.loaded_models import LoadedModels
 from service.broker import Broker
 from service.dashboard.pages import make_pages
@@ -30,6 +31,9 @@ BLUEPRINTS = (
     models.blueprint,
     predictions.blueprint,
     options.blueprint,
+    gradients.blueprint,
+    graphs.blueprint,
+    expressions.blueprint,
     health.blueprint,
     health.probes,
 )

@@ -158,6 +158,12 @@ KINDS: Mapping[str, Kind] = {
         "The body is longer than the service's setting allows.",
         "Send less, or raise the setting that the detail names.",
     ),
+    "answer_too_large": Kind(
+        413,
+        "The answer would be too large",
+        "What was asked for has more parts than a setting allows: nodes of a graph, numbers of a table.",
+        "Ask for the part that the hint names, or raise the setting that the detail names.",
+    ),
     "uri_too_long": Kind(
         414, "The address is too long", "The request's address is too long.", "Send a POST."
     ),

@@ -53,6 +53,10 @@ class Settings:
     max_cells: int = _setting(20_000_000, "most cells of a dataset", least=1)
     max_instances: int = _setting(100_000, "most rows of one prediction request", least=1)
 
+    max_derivatives: int = _setting(5_000_000, "most numbers of one answer of derivatives", least=1)
+    max_graph_nodes: int = _setting(20_000, "most nodes of one expression graph", least=1)
+    max_drawn_nodes: int = _setting(2_000, "most nodes of a graph drawn as SVG", least=1)
+
     max_units: int = _setting(4096, "most units of one layer", least=1)
     max_layers: int = _setting(64, "most hidden layers", least=1)
     max_parameters: int = _setting(10_000_000, "most parameters of a model", least=1)

@@ -6,13 +6,14 @@ import math
 import re
 from collections.abc import Mapping
 
-from engine.autograd.expression import BadExpression, parse_expression
+from engine.autograd.expression import MAX_LENGTH, BadExpression, parse_expression
 from engine.autograd.value import Value
 from engine.errors import BadData, Problem, escaped
 from engine.inside.nodes import Graph, scalar_nodes
 from engine.spec.rules import shown
 
 MOST_VARIABLES = 100
+MOST_CHARACTERS = MAX_LENGTH
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 

@@ -29,32 +29,20 @@ _PREDICTION = {
         "value": {"type": "number", "description": "Regression: in the target's own unit."},
     },
 }
-_REQUEST_BODY = {
-    "required": True,
-    "content": {
-        JSON_MEDIA_TYPE: {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "instances": {
-                        "type": "array",
-                        "minItems": 1,
-                        "items": {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]},
-                        "description": "One row each: an object by name, or an array in the model's order.",
-                    },
-                    "columns": {
-                        "type": "object",
-                        "additionalProperties": {"type": "array", "items": {}},
-                        "description": "The same rows by column.",
-                    },
-                },
-                "oneOf": [{"required": [form]} for form in FORMS],
-                "additionalProperties": False,
-            }
-        }
+_ROWS = {
+    "instances": {
+        "type": "array",
+        "minItems": 1,
+        "items": {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]},
+        "description": "One row each: an object by name, or an array in the model's order.",
+    },
+    "columns": {
+        "type": "object",
+        "additionalProperties": {"type": "array", "items": {}},
+        "description": "The same rows by column.",
     },
 }
-_ROW_QUERY = {
+ROW_QUERY = {
     "in": "query",
     "name": "row",
     "style": "form",
@@ -62,6 +50,17 @@ _ROW_QUERY = {
     "schema": {"type": "object", "additionalProperties": {"type": "string"}},
     "description": "The row: each of the model's inputs by name, such as ?x1=0.5&x2=-0.2",
 }
+
+
+def rows_body(**options: Any) -> dict[str, Any]:
+    """The description of a body that holds rows, in either form, and further members."""
+    schema = {
+        "type": "object",
+        "properties": {**_ROWS, **options},
+        "oneOf": [{"required": [form]} for form in FORMS],
+        "additionalProperties": False,
+    }
+    return {"required": True, "content": {JSON_MEDIA_TYPE: {"schema": schema}}}
 
 
 class PredictionsSchema(Answer):
@@ -76,7 +75,7 @@ blueprint = Blueprint("predictions", "What models say.")
 
 
 @blueprint.post("/models/<model>/predictions")
-@blueprint.documented(requestBody=_REQUEST_BODY)
+@blueprint.documented(requestBody=rows_body())
 @blueprint.answer(200, PredictionsSchema())
 def create_predictions(model: str) -> Response:
     """Predict for rows."""
@@ -87,7 +86,7 @@ def create_predictions(model: str) -> Response:
 
 
 @blueprint.get("/models/<model>/predictions")
-@blueprint.documented(parameters=[_ROW_QUERY])
+@blueprint.documented(parameters=[ROW_QUERY])
 @blueprint.answer(200, PredictionsSchema())
 def read_prediction(model: str) -> Response:
     """Predict for one row in the query; the answer may be kept for ever where the version is fixed."""
@@ -121,10 +120,13 @@ def read_object(document: Any) -> dict[str, Any]:
     return document
 
 
-def read_instances(document: dict[str, Any]) -> Sequence[Any]:
-    """The rows of a prediction's body, not yet looked at one by one; raises ServiceError."""
+def read_instances(document: dict[str, Any], *, options: Sequence[str] = ()) -> Sequence[Any]:
+    """The rows of a body, not yet looked at one by one; raises ServiceError.
+
+    `options` are members that the body might have had besides: they help to guess what a wrong name means.
+    """
     if len(document) != 1 or next(iter(document)) not in FORMS:
-        raise invalid(_wrong_members(document))
+        raise invalid(_wrong_members(document, (*FORMS, *options)))
     rows = document["instances"] if "instances" in document else _rows_of_columns(document["columns"])
     if not isinstance(rows, list):
         raise invalid(
@@ -137,8 +139,8 @@ def read_instances(document: dict[str, Any]) -> Sequence[Any]:
     return rows
 
 
-def _wrong_members(document: Mapping[str, Any]) -> list[Problem]:
-    faults = {name: unknown_name(name, FORMS) for name in document if name not in FORMS}
+def _wrong_members(document: Mapping[str, Any], known: Sequence[str]) -> list[Problem]:
+    faults = {name: unknown_name(name, known) for name in document if name not in FORMS}
     problems = [
         Problem(f"/{escape(name)}", fault.code, f"{name} {fault}", fault.hint)
         for name, fault in faults.items()

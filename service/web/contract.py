@@ -52,9 +52,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         """An endpoint that reads, and the media types it can answer with."""
         return self._endpoint("GET", rule, produces)
 
-    def post(self, rule: str) -> Decorator:
-        """An endpoint that creates or acts."""
-        return self._endpoint("POST", rule, JSON_ONLY)
+    def post(self, rule: str, *, produces: tuple[str, ...] = JSON_ONLY) -> Decorator:
+        """An endpoint that creates or acts, and the media types it can answer with."""
+        return self._endpoint("POST", rule, produces)
 
     def patch(self, rule: str) -> Decorator:
         """An endpoint that changes a part."""

@@ -205,6 +205,10 @@ class Array(_Strict, fields.List[Any]):
             raise self.make_error("invalid", input=value)
         return value  # not item by item: this may be a dataset
 
+class Anything(_Strict, fields.Raw):
+    """Any JSON value, which someone else checks."""
+
+
 
 class Moment(fields.DateTime):
     """A moment in UTC as RFC 3339 writes it."""

@@ -1,0 +1,35 @@
+"""What every look into a model may choose: the output that is explained, and how large an answer may be."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.training.derivatives import chosen_output
+from engine.training.model import TrainedModel
+from service.errors import ServiceError
+from service.web.schemas import Anything, Schema, StrictInt
+
+OUTPUT_HELP = "Index into the model's scores; default the predicted class's."
+LABEL_HELP = "A class instead of an index. A model of two classes has one score, positive for the second."
+OUTPUT_MEMBERS: dict[str, Any] = {
+    "output": {"type": "integer", "minimum": 0, "description": OUTPUT_HELP},
+    "label": {"description": LABEL_HELP},
+}
+
+
+class OutputSchema(Schema):
+    """Which output is explained."""
+
+    output = StrictInt(minimum=0, metadata={"description": OUTPUT_HELP})
+    label = Anything(metadata={"description": LABEL_HELP})
+
+
+def output_of(model: TrainedModel, chosen: Mapping[str, Any]) -> int | None:
+    """The output that a request names; None for the predicted class's. Raises BadData."""
+    return chosen_output(model, chosen.get("output"), chosen.get("label"))
+
+
+def require_size(size: int, most: int, what: str, setting: str, remedy: str) -> None:
+    """Raises ServiceError for an answer over its bound."""
+    if size > most:
+        detail = f"the answer would hold {size} {what}, at most {most} are given (setting {setting})"
+        raise ServiceError("answer_too_large", detail, hint=remedy)
