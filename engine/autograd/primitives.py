@@ -122,12 +122,12 @@ _TABLE = (
     Primitive("negate", "neg", "-a", ("-1.0",)),
     Primitive("tanh", "tanh", "tanh(a)", ("1.0 - o * o",)),
     # Written so that NaN, which compares false with everything, comes out as NaN.
-    Primitive("relu", "ReLU", "0.0 if a <= 0.0 else a", ("1.0 if o > 0.0 else 0.0",)),
+    Primitive("relu", "ReLU", "0.0 if a < 0.0 else a", ("1.0 if o > 0.0 else 0.0",)),
     Primitive("sigmoid", "sigmoid", "divide(1.0, 1.0 + exp(-a))", ("o * (1.0 - o)",)),
     Primitive(
         "softplus",
         "softplus",
-        "(0.0 if a <= 0.0 else a) + log1p(exp(-abs(a)))",
+        "(0.0 if a < 0.0 else a) + log1p(exp(-abs(a)))",
         ("divide(1.0, 1.0 + exp(-a))",),
     ),
     Primitive("exp", "exp", "exp(a)", ("o",)),

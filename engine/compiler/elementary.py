@@ -19,7 +19,8 @@ class _Format:
     """What the bit tricks need to know of a floating type.
 
     `rounder` is 1.5·2ᵖ: adding it leaves the rounded sum in the lowest bits. ln 2 is split in two, its
-    upper part short enough that k times it is exact.
+    upper part short enough that k times it is exact. A guess is what a number's bits (halved, for the
+    root) are taken from to guess 1/√x, 1/x: the exponent changes sign, the fraction roughly does.
     """
 
     fraction_bits: int
@@ -30,6 +31,8 @@ class _Format:
     exp_range: tuple[float, float]
     exp_terms: int
     log_terms: int
+    root_guess: int
+    quotient_guess: int
 
 
 _FORMATS = {
@@ -42,6 +45,8 @@ _FORMATS = {
         (-708.4, 710.0),
         13,
         10,
+        0x5FE6_EB50_C7B5_37A9,
+        0x7FDE_6238_22FC_16E6,
     ),
     32: _Format(
         23,
@@ -52,6 +57,8 @@ _FORMATS = {
         (-87.34, 89.0),
         7,
         5,
+        0x5F37_59DF,
+        0x7EF1_27EA,
     ),
 }
 
@@ -102,6 +109,31 @@ def _reduced_exp(code: Vectors, x: Vector) -> tuple[Vector, Vector]:
     return p, code.as_reals(code.bits("add", exponent, format_.half))
 
 
+def quick_root(code: Vectors, x: Vector) -> Vector:
+    """√x for 0 ≤ x < infinity, to a unit in the last place: 1/√x by Newton's rule, then x · 1/√x mended."""
+    safe = at_least(code, x, 1e-290 if code.real.bits == 64 else 1e-30)
+    half = code.times(safe, 0.5)
+    guess = code.bits_constant(_format(code.real).root_guess)
+    inverse = code.as_reals(code.bits("sub", guess, code.bits("lshr", code.as_bits(safe), 1)))
+    for _ in range(3):
+        error = code.fma(code.negative(code.times(half, inverse)), inverse, 0.5)
+        inverse = code.fma(inverse, error, inverse)
+    root = code.times(x, inverse)
+    return code.fma(code.fma(code.negative(root), root, x), code.times(inverse, 0.5), root)
+
+
+def quick_quotient(code: Vectors, a: Vector, b: Vector) -> Vector:
+    """a / b for b of ordinary size, to a unit in the last place: 1/b by two cubic steps, then mended."""
+    minus_b = code.negative(b)
+    guess = code.bits_constant(_format(code.real).quotient_guess)
+    inverse = code.as_reals(code.bits("sub", guess, code.as_bits(b)))
+    for _ in range(2):
+        error = code.fma(minus_b, inverse, 1.0)
+        inverse = code.fma(inverse, code.fma(error, error, error), inverse)
+    quotient = code.times(a, inverse)
+    return code.fma(code.fma(minus_b, quotient, a), inverse, quotient)
+
+
 def exp(code: Vectors, x: Vector) -> Vector:
     """eˣ."""
     p, scale = _reduced_exp(code, x)
@@ -115,9 +147,10 @@ def expm1(code: Vectors, x: Vector) -> Vector:
 
 
 def tanh(code: Vectors, x: Vector) -> Vector:
-    """−e / (e + 2) with e = expm1(−2|x|), and the sign of x."""
-    e = expm1(code, code.times(code.magnitude(x), -2.0))
-    return code.with_sign(code.over(e, code.plus(e, 2.0)), x)
+    """−h / (h + 1) with h = ½ expm1(−2|x|), and the sign of x."""
+    p, scale = _reduced_exp(code, code.times(code.magnitude(x), -2.0))
+    h = code.fma(scale, p, code.minus(scale, 0.5))
+    return code.with_sign(quick_quotient(code, h, code.plus(h, 1.0)), x)
 
 
 def log(code: Vectors, x: Vector) -> Vector:

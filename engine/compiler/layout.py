@@ -17,6 +17,10 @@ from engine.compiler.ir import Real
 from engine.execution.plan import LayerPlan
 
 
+BLOCK = 4
+"""Vectors that an update moves in one turn."""
+
+
 def rounded_up(n: int, unit: int) -> int:
     """The least multiple of `unit` that is not below n."""
     return -(-n // unit) * unit
@@ -66,10 +70,10 @@ class LayerLayout:
 
     @property
     def panel(self) -> int:
-        """Numbers in one panel of parameters."""
+        """Numbers in one panel of parameters: whole blocks of rows, since an update takes four at a time."""
         if self.is_dot:
-            return self.inputs.lanes + self.inputs.padded
-        return (1 + self.rows) * self.outputs.width
+            return rounded_up(self.inputs.lanes + self.inputs.padded, BLOCK * self.inputs.lanes)
+        return rounded_up(1 + self.rows, BLOCK) * self.outputs.width
 
     @property
     def end(self) -> int:
@@ -79,7 +83,7 @@ class LayerLayout:
     @property
     def used(self) -> int:
         """Numbers of a panel that an update has to visit."""
-        return self.panel if self.is_dot else (1 + self.inputs.size) * self.outputs.width
+        return self.panel if self.is_dot else rounded_up(1 + self.inputs.size, BLOCK) * self.outputs.width
 
     def positions(self) -> NDArray[np.int64]:
         """Where the flat order's numbers go: weights (outputs, inputs), then biases."""

@@ -28,6 +28,10 @@ from engine.compiler.vectors import Vectors
 SUM_BYTES = 8
 NULL = "null"
 
+DEFERRED_NUMBERS = 1_024
+"""Up to so many parameters are updated all at once, at a step's end; more, panel by panel, while the
+gradient is still in the nearest cache."""
+
 
 class Network:
     """Regions of the workspace by name, and the kernels that work on them."""
@@ -39,15 +43,18 @@ class Network:
         self._base = ""
         self.packed = shape.layouts[-1].end
         self.moments = updates.moments
+        self.deferred = shape.clipped or self.packed <= DEFERRED_NUMBERS
         self._lay_out()
 
     def _lay_out(self) -> None:
         shape, capacity, lanes = self._shape, self._rows.capacity, self._shape.real.lanes
         blocks = 1 + self.moments + shape.guarded
-        panels = max(layout.panel for layout in shape.layouts)
         self._region("parameters", self.packed * blocks)  # with the moments, then the mask of padding
         self._region("best", self.packed)
-        self._region("gradient", self.packed if shape.clipped else panels)
+        if self.deferred:
+            self._region("gradient", self.packed)
+        for i, layout in enumerate(() if self.deferred else shape.layouts):
+            self._region(f"gradient {i}", layout.panel)
         self._region("constants", self._updates.slots * lanes)
         self._region("sums", (2 * TALLIES + 1) * lanes * SUM_BYTES // shape.real.bytes)
         self._region("targets", capacity)
@@ -195,7 +202,7 @@ class Network:
             self.place(code, "scores"),
             self.place(code, f"slopes {i}") if below else NULL,
             self._slope_source(code, i - 1) if below else NULL,
-            self._gradient(code, layout),
+            self._gradient(code, i),
             self._sums(code, training=training),
         ]
         code.call(dot_head(self._module, spec), *rows, pointers=pointers)
@@ -215,21 +222,24 @@ class Network:
         for i in reversed(range(len(shape.layouts))):
             layout = shape.layouts[i]
             if layout.is_dot:
-                self._update(code, layout)
+                self._update(code, i)
                 continue
             slopes = self._output_slopes(code, tiled) if i == len(shape.layouts) - 1 else self.place(code, f"slopes {i + 1}")
             if i:
                 self._input_gradient(code, i, slopes, tiled)
-            update = None if shape.clipped else self._updates.update()
+            update = None if self.deferred else self._updates.update()
             kernel = weight_gradient(self._module, WeightGradient(replace(layout, start=0), self._rows, update))
             pointers = [self.place(code, f"values {i}"), slopes, self._parameters(code, layout)]
-            pointers += [self._gradient(code, layout), self.place(code, "constants")]
+            pointers += [self._gradient(code, i), self.place(code, "constants")]
             code.call(kernel, tiled, pointers=pointers)
-            if i and not shape.clipped:
+            if i and not self.deferred:
                 self._transpose(code, i)
 
-    def _gradient(self, code: Vectors, layout: LayerLayout) -> str:
-        return self.place(code, "gradient", layout.start if self._shape.clipped else 0)
+    def _gradient(self, code: Vectors, i: int) -> str:
+        """A layer's gradient: at the parameters' own offsets, or one panel of it."""
+        if self.deferred:
+            return self.place(code, "gradient", self._shape.layouts[i].start)
+        return self.place(code, f"gradient {i}")
 
     def _output_slopes(self, code: Vectors, tiled: Index) -> str:
         """The slopes of several outputs stand where their scores did; an activation still scales them."""
@@ -260,21 +270,22 @@ class Network:
             if i and not layout.is_dot:
                 self._transpose(code, i)
 
-    def _update(self, code: Vectors, layout: LayerLayout) -> None:
-        if not self._shape.clipped:
-            pointers = [self._parameters(code, layout), self._gradient(code, layout), self.place(code, "constants")]
+    def _update(self, code: Vectors, i: int) -> None:
+        if not self.deferred:
+            layout = self._shape.layouts[i]
+            pointers = [self._parameters(code, layout), self._gradient(code, i), self.place(code, "constants")]
             code.call(self._updates.update(), layout.used, pointers=pointers)
 
-    # Clipping looks at the whole gradient before any parameter moves
-
     def clip(self, code: Vectors, limit: str) -> None:
-        """The sum of the gradient's squares, and the factor that shortens it to `limit`."""
+        """Looks at the whole gradient: the sum of the gradient's squares, and the factor that shortens it to `limit`."""
         bits = code.value(f"bitcast double {limit} to i64")
         pointers = [self.place(code, "gradient"), self.place(code, "constants")]
         code.call(self._updates.measurement(), self.packed, bits, pointers=pointers)
 
     def update_all(self, code: Vectors) -> None:
-        """Moves every parameter by the clipped gradient."""
+        """Moves every parameter, where none has moved yet."""
+        if not self.deferred:
+            return
         pointers = [self.place(code, name) for name in ("parameters", "gradient", "constants")]
         code.call(self._updates.update(), self.packed, pointers=pointers)
         self.transpose_all(code)

@@ -19,7 +19,7 @@ from engine.compiler.network import Network
 from engine.compiler.epoch import EpochEnd
 from engine.compiler.floating import flush_denormals
 from engine.compiler.shape import ProgramShape
-from engine.compiler.updates import TracedUpdate, UpdateKernels
+from engine.compiler.updates import TracedUpdate, UpdateKernels, square_sum
 from engine.compiler.vectors import Vectors
 from engine.nn.optimizers import OPTIMIZERS
 
@@ -140,22 +140,21 @@ class _Run:
         key = draws.sub_key(code, self._frame.load("dropout_key"), step) if network.drops else "0"
         network.forward(code, count, dropout_key=key)
         network.backward(code, count)
+        if self._shape.clipped:
+            network.clip(code, self._frame.load("clip_norm"))
+        network.update_all(code)
         self._note_norm()
 
     def _note_norm(self) -> None:
-        """Adds the gradient's norm to the epoch's sum; clips, where that is asked for."""
+        """Adds the gradient's norm to the epoch's sum."""
         code, network, real = self._code, self._network, self._shape.real
-        if self._shape.clipped:
-            network.clip(code, self._frame.load("clip_norm"))
-        square = code.sum(code.load(network.place(code, "constants")))
+        square = code.sum(square_sum(code, network.place(code, "constants")))
         wide = code.value(f"fpext float {square} to double") if real.bits == 32 else square
         code.declare("double @llvm.sqrt.f64(double)")
         norm = code.value(f"call double @llvm.sqrt.f64(double {wide})")
         address = network.norm_address(code)
         before = code.value(f"load double, ptr {address}, align 8")
         code.do(f"store double {code.value(f'fadd double {before}, {norm}')}, ptr {address}, align 8")
-        if self._shape.clipped:
-            network.update_all(code)
 
     def _validate(self) -> None:
         code, frame, network = self._code, self._frame, self._network

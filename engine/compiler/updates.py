@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.autograd.value import Value, graph
-from engine.compiler.ir import Index
+from engine.compiler import elementary
+from engine.compiler.ir import Index, Vector
+from engine.compiler.layout import BLOCK
 from engine.compiler.lower import Lowered, Term, uses
 from engine.compiler.module import Module
 from engine.compiler.vectors import ZERO, Vectors
 from engine.nn.optimizers import Optimizer, Step
 
-NORM_CHAINS = 1
+NORM_CHAINS = BLOCK
 
 
 class TracedUpdate:
@@ -159,12 +161,14 @@ class UpdateKernels:
     def _emit_measurement(self, code: Vectors) -> None:
         lanes, real = code.real.lanes, code.real
 
-        def one(k: Index, sums: list[str]) -> list[str]:
-            gradient = code.load("%d", k)
-            return [code.fma(gradient, gradient, sums[0])]
+        def block(k: Index, sums: list[str]) -> list[str]:
+            gradients = [code.load("%d", code.add(k, chain * lanes)) for chain in range(BLOCK)]
+            return [code.fma(g, g, s) for g, s in zip(gradients, sums, strict=True)]
 
-        total = code.loop(0, "%n", lanes, [(real.vector, ZERO)], one)[0]
-        code.store(total, "%c")
+        sums = code.loop(0, "%n", BLOCK * lanes, [(real.vector, ZERO)] * BLOCK, block)
+        for chain, partial in enumerate(sums):
+            code.store(partial, "%c", chain * lanes)
+        total = square_sum(code)
         norm = code.root(code.splat(code.sum(total)))
         limit = code.value("bitcast i64 %limit to double")
         if real.bits == 32:
@@ -187,19 +191,20 @@ class UpdateKernels:
         base += len(traced.constants)
         inverse = {id(v): code.load("%c", (base + i) * lanes) for i, v in enumerate(traced.divisors)}
         factor = code.load("%c", NORM_CHAINS * lanes) if self._clipped else None
-        sums = [] if self._clipped else [code.load("%c")]
+        sums = [] if self._clipped else [code.load("%c", chain * lanes) for chain in range(NORM_CHAINS)]
 
-        def one(k: Index, sums: list[str]) -> list[str]:
-            gradient = code.load("%d", k)
-            norms = [code.fma(gradient, gradient, s) for s in sums]
-            if factor is not None:
-                gradient = code.times(gradient, factor)
-            self._move(code, k, gradient, dict(known), inverse)
+        def block(k: Index, sums: list[str]) -> list[str]:
+            places = [code.add(k, chain * lanes) for chain in range(BLOCK)]
+            gradients = [code.load("%d", place) for place in places]
+            norms = [code.fma(g, g, s) for g, s in zip(gradients, sums, strict=False)]
+            for place, gradient in zip(places, gradients, strict=True):
+                shortened = gradient if factor is None else code.times(gradient, factor)
+                self._move(code, place, shortened, dict(known), inverse)
             return norms
 
-        sums = code.loop(0, "%n", lanes, [(code.real.vector, s) for s in sums], one)
-        for total in sums:
-            code.store(total, "%c")
+        sums = code.loop(0, "%n", BLOCK * lanes, [(code.real.vector, s) for s in sums], block)
+        for chain, total in enumerate(sums):
+            code.store(total, "%c", chain * lanes)
 
     def _move(
         self, code: Vectors, k: Index, gradient: str, known: dict[int, Term], inverse: Mapping[int, str]
@@ -219,8 +224,18 @@ class UpdateKernels:
             code.store(moved, "%w", place)
 
 
+def square_sum(code: Vectors, constants: str = "%c") -> Vector:
+    """The chains of a step's Σg², added up."""
+    chains = [code.load(constants, chain * code.real.lanes) for chain in range(NORM_CHAINS)]
+    return code.plus(code.plus(chains[0], chains[1]), code.plus(chains[2], chains[3]))
+
+
 class FusedUpdate:
-    """The varying nodes of an update: products and sums fused, fixed divisors multiplied by."""
+    """The varying nodes of an update: products and sums fused, fixed divisors multiplied by.
+
+    Roots and quotients of varying numbers are iterated rather than left to the divider, which takes
+    one of them at a time.
+    """
 
     def __init__(
         self, code: Vectors, nodes: list[Value], known: dict[int, Term], inverse: Mapping[int, str]
@@ -250,7 +265,12 @@ class FusedUpdate:
             return fused
         if node.op == "/" and id(node.operands[1]) in self._inverse:
             return code.times(self._value(node.operands[0]), self._inverse[id(node.operands[1])])
-        return Lowered(code, [node], {id(v): self._value(v) for v in node.operands}).term(node)
+        a, *b = (self._value(operand) for operand in node.operands)
+        if node.op == "/" and isinstance(a, str) and isinstance(b[0], str):
+            return elementary.quick_quotient(code, a, b[0])
+        if node.op == "**" and isinstance(a, str) and b[0] == 0.5:
+            return elementary.quick_root(code, a)
+        return Lowered(code, [node], dict(zip(map(id, node.operands), (a, *b), strict=True))).term(node)
 
     def _fused(self, node: Value) -> str | None:
         """a·b + c, or c − a·b, where one operand of the sum is a product used nowhere else."""

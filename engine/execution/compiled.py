@@ -27,9 +27,13 @@ from engine.execution.plan import (
 )
 from engine.execution.tally import deviation_square
 from engine.nn.optimizers import OPTIMIZERS
+from engine.nn.schedules import SCHEDULES
 from engine.randomness import stream_key
 
 PAGE = 4_096
+
+ARITHMETIC_SCHEDULES = ("constant", "linear")
+"""Schedules of + − · / alone: on an array of epochs they give the bits that they give on each."""
 
 
 def aligned_zeros(numbers: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -84,6 +88,7 @@ class CompiledExecutor:
         self._workspace = aligned_zeros(self._program.network.size, self._dtype)
         self._frame = Frame()
         self._arrays: dict[str, NDArray[Any]] = {}
+        self._history = np.empty((0, HISTORY))
         self._deviations: dict[int, float] = {}
         self._describe()
         self._load(state)
@@ -196,8 +201,7 @@ class CompiledExecutor:
         last = min(first + epochs, plan.epochs)
         if last <= first or self.state.is_over(plan):
             return Progress(np.empty((0, len(plan.columns))))
-        rates = np.array([plan.learning_rate(epoch) for epoch in range(first, last)])
-        history = np.zeros((last - first, HISTORY))
+        rates, history = self._rates(first, last), self._room_for(last - first)
         self._hand_over(rates=np.ascontiguousarray(rates, self._dtype), history=history)
         frame["first_epoch"], frame["last_epoch"] = first, last
         self._program.run(frame.address)
@@ -206,6 +210,22 @@ class CompiledExecutor:
         diverged = done if frame["diverged"] else None
         kept = slice(0, done - first - (diverged is not None))
         return Progress(self._table(history[kept], rates[kept]), diverged)
+
+    def _rates(self, first: int, last: int) -> Array:
+        """The learning rate of each epoch: `plan.learning_rate`, over many at once where that is the same."""
+        plan, knobs = self._plan, self._plan.schedule.knobs
+        base, warmup = float(plan.optimizer["learning_rate"]), int(knobs.get("warmup_epochs", 0))
+        if plan.schedule.name in ARITHMETIC_SCHEDULES and first >= warmup:
+            schedule: Any = SCHEDULES.get(plan.schedule.name)
+            factors = schedule(np.arange(first, last) - warmup, max(plan.epochs - warmup, 1), knobs)
+            return base * np.broadcast_to(np.asarray(factors, np.float64), last - first)
+        return np.array([plan.learning_rate(epoch) for epoch in range(first, last)])
+
+    def _room_for(self, epochs: int) -> Array:
+        """(epochs, sums of an epoch): the same memory again, which need not be cleared."""
+        if len(self._history) < epochs:
+            self._history = np.empty((epochs, HISTORY))
+        return self._history[:epochs]
 
     def _table(self, history: Array, rates: Array) -> Array:
         """(epochs, the plan's columns) from the program's sums."""
