@@ -51,14 +51,16 @@ def _train(bench: Bench, claimed: Claimed) -> None:
     try:
         training = Training(bench, claimed)
         training.run()
-    except (LostLease, DatabaseError):
-        raise  # without the database nothing can be written: the lease ends, the sweeper gives the job back
+    except LostLease:
+        raise
     except BadModel as error:
         if error.problems[0].code == "wrong_numerics":
             _decline(bench, claimed)
         else:
             _fail(bench, claimed, _engine_problem(error), None)
-    except Exception as error:  # noqa: BLE001 - the worker's edge: whatever a job brings, the worker goes on
+    except Exception as error:
+        if is_transient(error):
+            raise  # nothing can be written now: the lease ends, and the sweeper gives the job back
         problem = _problem(error)
         if problem["code"] == "internal_error":
             _log.exception("the training broke")
@@ -147,9 +149,8 @@ class Training:
             return "shutdown"
         if time.monotonic() - self._began < self._bench.settings.slice_seconds:
             return None
-        with self._bench.database.reading() as db:
-            if jobs.any_queued(db):
-                return "slice"
+        if self._bench.database.persist(jobs.any_queued):
+            return "slice"
         self._began = time.monotonic()  # nobody waits: another slice
         return None
 

@@ -15,6 +15,7 @@ from service.tables.jobs import Job
 from service.worker.bench import Bench
 from service.worker.train import work
 from tests.servers import eventually
+from tests.service.tables.rows import MODEL
 from tests.training import LONG_JOB, Workshop
 
 
@@ -155,6 +156,18 @@ def test_a_job_whose_data_is_gone_fails_with_that_reason(
     error = workshop.job(job).error
     assert error is not None
     assert error["code"] == "dataset_unreadable"
+
+
+def test_an_end_that_the_database_refuses_fails_the_job_instead_of_training_for_ever(
+    bench: Bench, workshop: Workshop
+) -> None:
+    job = workshop.add()
+    with workshop.database.session() as db:
+        models.add(db, owner="local", job_id=job.id, dataset_id="ds_1", **MODEL)
+    work(bench)
+    failed = workshop.job(job)
+    assert failed.error is not None
+    assert (failed.status, failed.error["code"]) == ("failed", "internal_error")
 
 
 def test_a_damaged_checkpoint_costs_epochs_but_no_bits(
