@@ -29,11 +29,12 @@ BLUEPRINTS = (
     jobs.blueprint,
     history.blueprint,
     models.blueprint,
+    aliases.blueprint,
     predictions.blueprint,
-    options.blueprint,
     gradients.blueprint,
     graphs.blueprint,
     expressions.blueprint,
+    options.blueprint,
     health.blueprint,
     health.probes,
 )

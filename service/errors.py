@@ -195,6 +195,12 @@ KINDS: Mapping[str, Kind] = {
         "The database or another part does not answer at the moment. Nothing was half-stored.",
         "Wait as long as Retry-After says and send the request again.",
     ),
+    "model_not_ready": Kind(
+        503,
+        "The model is still being trained",
+        "No version of the model is there yet, and a job that will make one is queued or running.",
+        "Wait as long as Retry-After says and send the request again, or watch the job of the detail.",
+    ),
     "insufficient_storage": Kind(
         507,
         "No space is left",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from service.tables import HEAD, schema
 from service.tables.base import Database
@@ -52,3 +52,20 @@ def test_a_database_of_another_version_is_refused_with_the_remedy(empty: Databas
 def test_the_code_knows_the_newest_revision() -> None:
     scripts = ScriptDirectory(str(schema.migrations_folder()))
     assert scripts.get_heads() == [HEAD]
+
+
+def test_models_keep_their_parameters_on_the_way_up_and_down(empty: Database) -> None:
+    model = (
+        "INSERT INTO models (id, owner, version, job_id, dataset_id, dataset_sha256, sha256, parameter_count,"
+        " spec, metrics, inputs, created_at)"
+        " VALUES ('mdl_1', 'local', 1, 'job_1', 'ds_1', '', '', 1, '{}', '{}', '[]', 0)"
+    )
+    schema.upgrade(empty, "0001")
+    with empty.session() as db:
+        db.execute(text(model))
+        db.execute(text("INSERT INTO model_parameters (model_id, data) VALUES ('mdl_1', 'bytes')"))
+    for move, to in ((schema.upgrade, "head"), (schema.downgrade, "0001"), (schema.upgrade, "head")):
+        move(empty, to)
+        with empty.reading() as db:
+            assert db.scalars(text("SELECT model_id FROM model_parameters")).all() == ["mdl_1"]
+    empty.close()

@@ -9,7 +9,7 @@ from engine.training.model import TrainedModel
 from service.tables import models
 from service.tables.base import Database
 
-FRESH_SECONDS = 0.5  # so long may a model that another process has deleted still answer
+FRESH_SECONDS = 0.5  # so long may an answer lag behind a deletion or a moved name in another process
 MAX_BYTES = 256 * 2**20
 
 
@@ -33,14 +33,14 @@ class LoadedModels:
         self._seen: dict[tuple[str, str], tuple[float, Loaded]] = {}
 
     def find(self, owner: str, reference: str) -> Loaded | None:
-        """The owner's model by id, name or name@version; None where there is none."""
+        """The owner's model by id, name, name@version or name@alias; None where there is none."""
         seen = self._seen.get((owner, reference))
         if seen is not None and time.monotonic() < seen[0]:
             return seen[1]
         loaded = self._read(owner, reference)
         if loaded is None:
             self._seen.pop((owner, reference), None)
-        elif is_fixed(reference, loaded.id):
+        else:
             self._remember((owner, reference), loaded)
         return loaded
 
@@ -48,7 +48,12 @@ class LoadedModels:
         """A model was deleted: it answers no more."""
         with self._lock:
             self._loaded.pop(model_id, None)
-            self._seen = {key: seen for key, seen in self._seen.items() if seen[1].id != model_id}
+            self._seen = {}
+
+    def forget_references(self) -> None:
+        """A name or an alias was moved: which model a reference means is to be looked up anew."""
+        with self._lock:
+            self._seen = {}
 
     def _read(self, owner: str, reference: str) -> Loaded | None:
         with self._database.reading() as db:
@@ -82,5 +87,6 @@ class LoadedModels:
 
 
 def is_fixed(reference: str, model_id: str) -> bool:
-    """Says whether a reference names one version for ever: an id, or name@version."""
-    return reference == model_id or "@" in reference
+    """Says whether a reference names one version for ever: an id, or name@version, but no name@alias."""
+    version = reference.rpartition("@")[2]
+    return reference == model_id or ("@" in reference and version.isdigit())

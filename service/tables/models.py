@@ -1,9 +1,24 @@
 """The trained models: immutable once written. Parameters are bytes here; the engine reads them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from importlib.metadata import version as version_of
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Insert,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    delete,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -23,16 +38,20 @@ class Model(Base):
     owner: Mapped[str] = mapped_column(String(120))
     name: Mapped[str | None] = mapped_column(String(255))
     version: Mapped[int]
-    # The job may be deleted, the model stays; unique, so that no job can ever make two.
-    job_id: Mapped[str] = mapped_column(String(40), unique=True)
-    dataset_id: Mapped[str] = mapped_column(String(40))
-    dataset_sha256: Mapped[str] = mapped_column(String(64))
+    # The job may be deleted, the model stays; unique, so that no job can ever make two. A model that was
+    # brought in from elsewhere has none, and no dataset.
+    job_id: Mapped[str | None] = mapped_column(String(40), unique=True)
+    dataset_id: Mapped[str | None] = mapped_column(String(40))
+    dataset_sha256: Mapped[str | None] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(String(64))
     parameter_count: Mapped[int]
     spec: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any]]
     inputs: Mapped[list[Any]]
     classes: Mapped[list[Any] | None]
+    notes: Mapped[str | None] = mapped_column(Text)
+    metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata")
+    engine_version: Mapped[str | None] = mapped_column(String(40))
     created_at: Mapped[datetime] = mapped_column(insert_default=database_now())
 
 
@@ -45,6 +64,17 @@ class Parameters(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class ModelAlias(Base):
+    """A word that stands for one version of a name, and may be moved to another."""
+
+    __tablename__ = "model_aliases"
+
+    owner: Mapped[str] = mapped_column(String(120), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    alias: Mapped[str] = mapped_column(String(100), primary_key=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey(Model.id, ondelete="CASCADE"), index=True)
+
+
 class ModelName(Base):
     """How many versions a name has had: a deleted version's number never comes back."""
 
@@ -55,9 +85,42 @@ class ModelName(Base):
     last_version: Mapped[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which models a list shows; `metric` is one of a split, such as ("validation", "accuracy")."""
+
+    name: str | None = None
+    dataset_id: str | None = None
+    metric: tuple[str, str] | None = None
+    least: float | None = None
+    most: float | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As SQL has it; a model without the metric is not shown."""
+        found = []
+        if self.name is not None:
+            found.append(Model.name == self.name)
+        if self.dataset_id is not None:
+            found.append(Model.dataset_id == self.dataset_id)
+        if self.metric is not None:
+            measured = Model.metrics[self.metric].as_float()
+            found.append(measured.is_not(None))
+            if self.least is not None:
+                found.append(measured >= self.least)
+            if self.most is not None:
+                found.append(measured <= self.most)
+        return found
+
+
+@cache
+def _engine_version() -> str:
+    return version_of("gradhouse")
+
+
 def add(db: Session, *, owner: str, name: str | None, parameters: bytes, **facts: Any) -> Model:
     """A new model, the next version of its name; `parameters` are bytes, `facts` the other columns."""
     version = 1 if name is None else _next_version(db, owner, name)
+    facts = {"engine_version": _engine_version(), **facts}
     model = Model(id=new_id("mdl"), owner=owner, name=name, version=version, **facts)
     db.add(model)
     db.flush()
@@ -67,7 +130,7 @@ def add(db: Session, *, owner: str, name: str | None, parameters: bytes, **facts
 
 
 def find(db: Session, owner: str, reference: str) -> Model | None:
-    """The owner's model by id, name (its newest version) or name@version; None where there is none."""
+    """The owner's model by id, name (its newest version), name@version or name@alias; None if none."""
     query = select(Model).where(Model.owner == owner)
     by_id = db.scalar(query.where(Model.id == reference))
     if by_id is not None:
@@ -75,7 +138,10 @@ def find(db: Session, owner: str, reference: str) -> Model | None:
     name, at, version = reference.rpartition("@")
     if not at:
         return db.scalar(query.where(Model.name == reference).order_by(Model.version.desc()).limit(1))
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
+    if not (version.isascii() and version.isdigit()):
+        aliased = _alias(owner, name, version)
+        return db.scalar(query.join(ModelAlias, ModelAlias.model_id == Model.id).where(*aliased))
+    if len(version) > 9:
         return None
     return db.scalar(query.where(Model.name == name, Model.version == int(version)))
 
@@ -86,21 +152,29 @@ def parameters(db: Session, model_id: str) -> bytes | None:
 
 
 def page(
-    db: Session, owner: str, *, limit: int, after: str | None = None, name: str | None = None
+    db: Session, owner: str, *, limit: int, after: str | None = None, wanted: Wanted | None = None
 ) -> Page[Model]:
     """The owner's models, newest first, without their parameters."""
-    query = select(Model).where(Model.owner == owner)
-    if name is not None:
-        query = query.where(Model.name == name)
+    query = select(Model).where(Model.owner == owner, *(wanted or Wanted()).conditions())
     return read_page(db, query, Model.id, limit=limit, after=after)
 
 
-def rename(db: Session, owner: str, reference: str, name: str) -> Model | None:
-    """Gives a model another name, as that name's next version; None where there is no such model."""
+def change(
+    db: Session, owner: str, reference: str, *, name: str | None = None, **values: Any
+) -> Model | None:
+    """Gives a model other notes or metadata, or a name, as its next version; None if there is no such model.
+
+    The aliases of the old name go with it.
+    """
     model = find(db, owner, reference)
-    if model is not None and model.name != name:
+    if model is None:
+        return None
+    for member, value in values.items():
+        setattr(model, member, value)
+    if name is not None and model.name != name:
+        db.execute(delete(ModelAlias).where(ModelAlias.model_id == model.id))
         model.name, model.version = name, _next_version(db, owner, name)
-        db.flush()
+    db.flush()
     return model
 
 
@@ -114,11 +188,47 @@ def remove(db: Session, owner: str, reference: str) -> bool:
     return True
 
 
+def put_alias(db: Session, owner: str, name: str, alias: str, model_id: str) -> bool:
+    """Points an alias at a model in one statement; True where the alias is new."""
+    known = db.scalar(select(ModelAlias.model_id).where(*_alias(owner, name, alias)))
+    statement = _insert(db, ModelAlias).values(owner=owner, name=name, alias=alias, model_id=model_id)
+    statement = statement.on_conflict_do_update(
+        index_elements=["owner", "name", "alias"], set_={"model_id": model_id}
+    )
+    db.execute(statement)
+    return known is None
+
+
+def remove_alias(db: Session, owner: str, name: str, alias: str) -> bool:
+    """Removes an alias, not its model; False where there is none."""
+    gone = db.execute(delete(ModelAlias).where(*_alias(owner, name, alias)).returning(ModelAlias.alias))
+    return gone.first() is not None
+
+
+def aliases(db: Session, model_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The aliases of each of the models that has any, in order."""
+    query = select(ModelAlias.model_id, ModelAlias.alias).where(ModelAlias.model_id.in_(model_ids))
+    found: dict[str, list[str]] = {}
+    for model_id, alias in db.execute(query.order_by(ModelAlias.alias)):
+        found.setdefault(model_id, []).append(alias)
+    return found
+
+
+def _alias(owner: str, name: str, alias: str) -> tuple[ColumnElement[bool], ...]:
+    return ModelAlias.owner == owner, ModelAlias.name == name, ModelAlias.alias == alias
+
+
 def _next_version(db: Session, owner: str, name: str) -> int:
     # One statement that counts and locks: two jobs that end at once get two numbers.
-    insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(ModelName).values(owner=owner, name=name, last_version=1)
+    statement = _insert(db, ModelName).values(owner=owner, name=name, last_version=1)
     counted = statement.on_conflict_do_update(
         index_elements=["owner", "name"], set_={"last_version": ModelName.last_version + 1}
     ).returning(ModelName.last_version)
     return int(db.execute(counted).scalar_one())
+
+
+def _insert(db: Session, table: type[Base]) -> Any:
+    """An INSERT that knows ON CONFLICT: each database has its own."""
+    on_postgresql = db.get_bind().dialect.name == "postgresql"
+    statement: Insert = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
+    return statement

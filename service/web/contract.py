@@ -60,6 +60,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         """An endpoint that changes a part."""
         return self._endpoint("PATCH", rule, JSON_ONLY)
 
+    def put(self, rule: str) -> Decorator:
+        """An endpoint that makes something what the body says."""
+        return self._endpoint("PUT", rule, JSON_ONLY)
+
     def delete(self, rule: str) -> Decorator:
         """An endpoint that removes, and answers with nothing."""
         return self._endpoint("DELETE", rule, ())

@@ -138,6 +138,19 @@ class StrictFloat(_Bounded, fields.Float):
         return float(value)
 
 
+class QueryFloat(StrictFloat):
+    """A finite number in a query string, where all values are text."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise self.make_error("invalid", input=value) from None
+        if "_" in value:  # Python's own notation, nobody else's
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(number, attr, data, **kwargs)
+
+
 class StrictBool(_Strict, fields.Boolean):
     """A JSON true or false and nothing that resembles them."""
 
@@ -192,6 +205,10 @@ class Object(_Strict, fields.Dict):
         return value
 
 
+class Anything(_Strict, fields.Raw):
+    """Any JSON value, which someone else checks."""
+
+
 class Array(_Strict, fields.List[Any]):
     """A JSON array whose items someone else checks."""
 
@@ -204,10 +221,6 @@ class Array(_Strict, fields.List[Any]):
         if not isinstance(value, list):
             raise self.make_error("invalid", input=value)
         return value  # not item by item: this may be a dataset
-
-class Anything(_Strict, fields.Raw):
-    """Any JSON value, which someone else checks."""
-
 
 
 class Moment(fields.DateTime):

@@ -23,6 +23,7 @@ from tests.servers import ValkeyServer
 from tests.service.api.answers import json_of, problem_of
 
 RIGHT_BODIES: dict[tuple[str, str], Any] = {
+    ("PUT", "/api/v1/models/nothing/aliases/nothing"): {"version": 1},
     ("PATCH", "/api/v1/models/nothing"): {"name": "x"},
     ("POST", "/api/v1/models/nothing/predictions"): {"instances": [[1]]},
 }
@@ -120,7 +121,7 @@ def test_every_route_answers_an_unknown_id_with_a_problem(app: Flask, client: Fl
 
 def test_every_route_answers_a_wrong_method_with_what_is_allowed(app: Flask, client: FlaskClient) -> None:
     for path in {path for _, path in routes(app)}:
-        answer = client.open(path.replace("nothing", "swagger-ui.css"), method="PUT")
+        answer = client.open(path.replace("nothing", "swagger-ui.css"), method="PROPFIND")
         problem_of(answer, 405, "method_not_allowed")
         assert answer.headers["Allow"]
 

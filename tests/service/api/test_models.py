@@ -1,6 +1,9 @@
 """Models over HTTP."""
 
+import json
 from collections.abc import Callable
+from hashlib import sha256
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -47,6 +50,54 @@ def test_models_are_listed_without_their_parameters(client: FlaskClient, trained
     assert errors_of(client.get(f"{URL}?nam=x")) == {"/nam": "unknown_field"}
 
 
+@ON_BOTH_DATABASES
+def test_models_are_listed_by_dataset_and_by_how_good_they_are(
+    client: FlaskClient, trained: dict[str, Any], dataset: str
+) -> None:
+    def shown(query: str) -> list[str]:
+        return [model["id"] for model in json_of(client.get(f"{URL}?{query}"))["data"]]
+
+    accuracy = json_of(client.get(f"{URL}/moons"))["metrics"]["train"]["accuracy"]
+    here = [trained["model_id"]]
+    assert shown(f"dataset_id={dataset}") == here
+    assert shown("dataset_id=ds_0") == []
+    assert shown("metric=train_accuracy") == here
+    assert shown(f"metric=train_accuracy&least={accuracy}&most={accuracy}") == here
+    assert shown(f"metric=train_accuracy&least={accuracy + 1e-9}") == []
+    assert shown("metric=train_loss&most=0") == []
+    assert shown("metric=val_accuracy") == []  # it was trained without a validation split
+    assert errors_of(client.get(f"{URL}?least=0.5")) == {"/metric": "missing_field"}
+    assert errors_of(client.get(f"{URL}?metric=acc")) == {"/metric": "unknown_value"}
+    assert errors_of(client.get(f"{URL}?metric=val_loss&least=nan")) == {"/least": "wrong_type"}
+
+
+@ON_BOTH_DATABASES
+def test_notes_and_metadata_are_kept(client: FlaskClient, trained: dict[str, Any]) -> None:
+    before = json_of(client.get(f"{URL}/moons"))
+    assert (before["notes"], before["metadata"]) == (None, None)
+    kept = {"notes": "The one for the fair.", "metadata": {"team": ["a", 1]}}
+    changed = json_of(client.patch(f"{URL}/moons", json=kept))
+    assert changed == json_of(client.get(f"{URL}/moons")) == {**before, **kept}
+    assert json_of(client.patch(f"{URL}/moons", json={"notes": None}))["notes"] is None
+
+
+def test_a_models_lineage_names_spec_and_version(client: FlaskClient, trained: dict[str, Any]) -> None:
+    model = json_of(client.get(f"{URL}/moons"))
+    canonical = json.dumps(model["spec"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert model["spec_sha256"] == sha256(canonical.encode()).hexdigest()
+    assert model["engine_version"] == version("gradhouse")
+
+
+@ON_BOTH_DATABASES
+def test_a_name_that_is_being_trained_asks_for_patience(client: FlaskClient, post_job: Post) -> None:
+    job = post_job()
+    for path in ("predictions?x1=0&x2=0", "parameters"):
+        answer = client.get(f"{URL}/moons/{path}")
+        assert job["id"] in problem_of(answer, 503, "model_not_ready")["detail"]
+        assert int(answer.headers["Retry-After"]) > 0
+    problem_of(client.get(f"{URL}/moons@1/parameters"), 404, "not_found")
+
+
 def test_parameters_come_layer_by_layer(client: FlaskClient, trained: dict[str, Any]) -> None:
     layers = json_of(client.get(f"{URL}/moons/parameters"))["layers"]
     shapes = [(len(layer["weights"]), len(layer["weights"][0]), len(layer["biases"])) for layer in layers]
@@ -78,11 +129,15 @@ def test_a_renamed_model_answers_to_its_new_name_only(client: FlaskClient, train
         ({"name": "a/b"}, {"/name": "invalid_text"}),
         ({"name": ""}, {"/name": "out_of_range"}),
         ({"name": None}, {"/name": "wrong_type"}),
-        ({}, {"/name": "missing_field"}),
+        ({}, {"": "missing_field"}),
+        ({"notes": 3}, {"/notes": "wrong_type"}),
+        ({"notes": "x" * 10_001}, {"/notes": "wrong_type"}),
+        ({"metadata": []}, {"/metadata": "wrong_type"}),
+        ({"metadata": {"x": "y" * 20_000}}, {"/metadata": "too_large"}),
         ({"nam": "x", "name": "x"}, {"/nam": "unknown_field"}),
     ],
 )
-def test_a_wrong_name_is_refused(
+def test_a_wrong_change_is_refused(
     client: FlaskClient, trained: dict[str, Any], body: dict[str, Any], code: dict[str, str]
 ) -> None:
     assert errors_of(client.patch(f"{URL}/moons", json=body)) == code

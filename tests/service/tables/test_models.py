@@ -6,7 +6,7 @@ import pytest
 
 from service.tables import models
 from service.tables.base import Database
-from service.tables.models import Model
+from service.tables.models import Model, Wanted
 from tests.service.tables.rows import MODEL
 
 
@@ -74,7 +74,7 @@ def test_a_list_holds_no_parameters_and_a_removed_model_leaves_none(database: Da
         assert models.parameters(db, model.id) == b"parameters"
         models.remove(db, "local", model.id)
         assert models.parameters(db, model.id) is None
-        assert models.page(db, "local", limit=5, name="moons").items == []
+        assert models.page(db, "local", limit=5, wanted=Wanted(name="moons")).items == []
 
 
 @pytest.mark.parametrize("job_id", ["job_1"])
