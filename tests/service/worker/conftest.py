@@ -1,5 +1,6 @@
 """What the worker's tests share: a training process without Celery."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,17 @@ from typing import Any
 import pytest
 
 from service.settings import Settings
+from service.telemetry import configure_logging
 from service.worker.bench import Bench, SharedFlag
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_in_a_worker() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logging(Settings(log_level="WARNING"), "worker")
+    yield
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture
