@@ -80,7 +80,8 @@ class EagerExecutor:
         """Trains up to `epochs` epochs more."""
         rows: list[list[float]] = []
         while len(rows) < epochs and not self._state.is_over(self._plan):
-            row = self._epoch()
+            with np.errstate(all="ignore"):  # a loss that overflows is told by Progress
+                row = self._epoch()
             if not all(math.isfinite(row[name]) for name in row if name.endswith("_loss")):
                 return Progress(self._matrix(rows), self._state.epoch)
             self._state = self._state.observe(self._plan, watched_value(self._plan, row))
