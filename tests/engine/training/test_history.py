@@ -1,0 +1,59 @@
+"""Histories: packed, cut, joined, and fit for JSON."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from engine.errors import BadModel
+from engine.training.history import HistoryBlock
+from tests.engine.trainings import same_bits
+
+BLOCK = HistoryBlock(
+    5,
+    {
+        "train_loss": np.array([0.5, 0.25, 0.125]),
+        "val_r2": np.array([math.nan, -math.inf, 0.1]),
+        "learning_rate": np.array([1.0, 0.9, 0.8]),
+    },
+)
+
+
+def test_rows_are_json_with_none_for_what_is_not_finite() -> None:
+    rows = list(BLOCK.rows())
+    assert rows == [
+        {"epoch": 5, "train_loss": 0.5, "val_r2": None, "learning_rate": 1.0},
+        {"epoch": 6, "train_loss": 0.25, "val_r2": None, "learning_rate": 0.9},
+        {"epoch": 7, "train_loss": 0.125, "val_r2": 0.1, "learning_rate": 0.8},
+    ]
+    json.dumps(rows, allow_nan=False)
+
+
+def test_some_rows_may_be_asked_for() -> None:
+    assert [row["epoch"] for row in BLOCK.rows(1)] == [6, 7]
+    assert [row["epoch"] for row in BLOCK.rows(0, 2)] == [5, 6]
+    assert list(BLOCK.rows(3)) == []
+
+
+def test_a_block_knows_its_length_and_its_last_epoch() -> None:
+    assert (len(BLOCK), BLOCK.first_epoch, BLOCK.last_epoch) == (3, 5, 7)
+    assert len(HistoryBlock(1, {})) == 0
+
+
+def test_a_packed_block_comes_back_to_the_bit_in_its_order() -> None:
+    assert same_bits(HistoryBlock.from_bytes(BLOCK.to_bytes()), BLOCK)
+    assert BLOCK.to_bytes() == HistoryBlock.from_bytes(BLOCK.to_bytes()).to_bytes()
+
+
+def test_blocks_that_follow_each_other_are_one() -> None:
+    first = HistoryBlock(5, {name: column[:1] for name, column in BLOCK.columns.items()})
+    rest = HistoryBlock(6, {name: column[1:] for name, column in BLOCK.columns.items()})
+    assert same_bits(HistoryBlock.concatenate([first, rest]), BLOCK)
+    assert same_bits(HistoryBlock.concatenate(iter([BLOCK])), BLOCK)
+
+
+@pytest.mark.parametrize("data", [b"", b"junk", BLOCK.to_bytes()[:40], BLOCK.to_bytes()[:-1], b"\xff" * 64])
+def test_other_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(BadModel, match="corrupt"):
+        HistoryBlock.from_bytes(data)
