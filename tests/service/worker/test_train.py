@@ -54,9 +54,9 @@ def test_the_seeds_job_gives_the_seeds_numbers(bench: Bench, workshop: Workshop)
 def test_a_job_in_many_slices_gives_the_same_bits(
     open_bench: Callable[..., Bench], workshop: Workshop
 ) -> None:
-    straight = workshop.add(epochs=3000)
+    straight = workshop.add(epochs=1000)
     work(open_bench())
-    sliced, other = workshop.add(epochs=3000), workshop.add(epochs=3000)
+    sliced, other = workshop.add(epochs=1000), workshop.add(epochs=1000)
     bench = open_bench(slice_seconds=0.05, chunk_seconds=0.01, progress_seconds=0.02)
     while work(bench):
         pass
@@ -173,12 +173,12 @@ def test_an_end_that_the_database_refuses_fails_the_job_instead_of_training_for_
 def test_a_damaged_checkpoint_costs_epochs_but_no_bits(
     open_bench: Callable[..., Bench], workshop: Workshop
 ) -> None:
-    straight = workshop.add(epochs=4000)
+    straight = workshop.add(epochs=1500)
     work(open_bench())
-    job = workshop.add(epochs=4000)
+    job = workshop.add(epochs=1500)
     bench = open_bench(chunk_seconds=0.01, progress_seconds=0.02, first_progress_seconds=0.01)
     with _at_work(bench):
-        eventually(lambda: workshop.job(job).epoch > 1000)
+        eventually(lambda: workshop.job(job).epoch > 300)
     with workshop.database.session() as db:
         newest = db.query(Checkpoint).filter_by(job_id=job.id).order_by(Checkpoint.epoch.desc()).first()
         assert newest is not None
