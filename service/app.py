@@ -10,7 +10,7 @@ from flask import Flask, Response
 
 from engine.errors import BadModel, EngineError
 from service.api import aliases, datasets, health, history, jobs, models, options, parts, predictions
-from service.api.inside import expressions, gradients, graphs
+from service.api.inside import expressions, gradients, graphs, hard_rows, surfaces
 from service.api.loaded_models import LoadedModels
 from service.broker import Broker
 from service.dashboard.pages import make_pages
@@ -34,6 +34,8 @@ BLUEPRINTS = (
     gradients.blueprint,
     graphs.blueprint,
     expressions.blueprint,
+    surfaces.blueprint,
+    hard_rows.blueprint,
     options.blueprint,
     health.blueprint,
     health.probes,

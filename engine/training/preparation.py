@@ -72,6 +72,11 @@ def loss_of(choice: LossChoice) -> Loss:
 
 
 def layer_plans(spec: TrainingSpec, encoding: Encoding) -> tuple[LayerPlan, ...]:
+def encoded_rows(spec: TrainingSpec, encoding: Encoding, table: Table) -> Rows:
+    """A whole table as a finished model's network and loss see it, every row with the weight 1."""
+    return _rows(spec, encoding, table, loss_of(spec.loss), layer_plans(spec, encoding)[-1].units)
+
+
     """The network's layers for what the columns were encoded as."""
     outputs = len(encoding.target.classes or ()) if spec.task == "multiclass" else 1
     hidden = spec.model.hidden_layers

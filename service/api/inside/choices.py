@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from marshmallow import missing
+
 from engine.training.derivatives import chosen_output
 from engine.training.model import TrainedModel
 from service.errors import ServiceError
-from service.web.schemas import Anything, Schema, StrictInt
+from service.web.schemas import Anything, Schema, StrictFloat, StrictInt
 
 OUTPUT_HELP = "Index into the model's scores; default the predicted class's."
 LABEL_HELP = "A class instead of an index. A model of two classes has one score, positive for the second."
@@ -14,6 +16,25 @@ OUTPUT_MEMBERS: dict[str, Any] = {
     "output": {"type": "integer", "minimum": 0, "description": OUTPUT_HELP},
     "label": {"description": LABEL_HELP},
 }
+
+
+def query_parameters(schema: Schema) -> list[dict[str, Any]]:
+    """A query's fields as OpenAPI has parameters, for an endpoint that reads its query itself."""
+    found = []
+    for name, field in schema.fields.items():
+        kind = (
+            "integer"
+            if isinstance(field, StrictInt)
+            else "number"
+            if isinstance(field, StrictFloat)
+            else "string"
+        )
+        facts = dict(field.metadata)
+        words = str(facts.pop("description", ""))
+        if field.load_default is not missing:
+            facts["default"] = field.load_default
+        found.append({"in": "query", "name": name, "description": words, "schema": {"type": kind, **facts}})
+    return found
 
 
 class OutputSchema(Schema):

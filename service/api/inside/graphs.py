@@ -13,7 +13,7 @@ from engine.inside.trace import trace
 from engine.inside.unfold import unfold
 from engine.spec.resolve import class_text
 from engine.training.model import TrainedModel
-from service.api.inside.choices import LABEL_HELP, OUTPUT_HELP, OutputSchema, output_of
+from service.api.inside.choices import LABEL_HELP, OUTPUT_HELP, OutputSchema, output_of, query_parameters
 from service.api.loaded_models import Loaded, is_fixed
 from service.api.models import load_model
 from service.api.parts import running
@@ -104,17 +104,6 @@ class TraceSchema(Schema):
 
 blueprint = Blueprint("graphs", "The expression behind a prediction.")
 
-_QUERY = [
-    {"in": "query", "name": name, "schema": {"type": kind}, "description": words}
-    for name, kind, words in (
-        ("level", "string", "neuron or scalar"),
-        ("format", "string", "json, dot or svg"),
-        ("neuron", "string", "One neuron, such as L2.n3."),
-        ("output", "integer", OUTPUT_HELP),
-        ("label", "string", LABEL_HELP),
-    )
-]
-
 
 @blueprint.post("/models/<model>/graph", produces=tuple(FORMATS.values()))
 @blueprint.body(GraphBody())
@@ -128,7 +117,7 @@ def create_graph(body: Mapping[str, Any], model: str) -> Response:
 
 
 @blueprint.get("/models/<model>/graph", produces=tuple(FORMATS.values()))
-@blueprint.documented(parameters=[ROW_QUERY, *_QUERY])
+@blueprint.documented(parameters=[ROW_QUERY, *query_parameters(GraphQuery())])
 @blueprint.also(200, content_type=DOT_MEDIA_TYPE, schema={"type": "string"})
 @blueprint.also(200, content_type=SVG_MEDIA_TYPE, schema={"type": "string"})
 @blueprint.answer(200, GraphSchema())
