@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.table import Column, ColumnType, Table, mean_and_deviation
-from engine.errors import BadData
+from engine.errors import BadData, Problem
 
 Array = NDArray[np.float64]
+RARE = "(rare)"
+"""What the input that rare categories share is called where inputs are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,9 @@ class Input:
     """One raw input: how its column becomes network inputs.
 
     A number or boolean x becomes (x − offset) / scale, with `fill` for a missing one (None: missing is
-    refused). A category becomes one 0-or-1 input for each of `categories`; `fill` is then a position.
-    `lowest` and `highest` are the least and greatest number seen in training.
+    refused). A category becomes one 0-or-1 input for each of `categories` and one that all `rare` ones
+    share; `fill` is then a position among these `members`. With `indicator` a last input is 1 where the
+    cell was missing. `lowest` and `highest` are the least and greatest number seen in training.
     """
 
     name: str
@@ -33,21 +36,59 @@ class Input:
     lowest: float | None = None
     highest: float | None = None
     ignore_unknown: bool = False
+    rare: tuple[str, ...] = ()
+    indicator: bool = False
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """What each 0-or-1 input of a category stands for."""
+        return (*self.categories, RARE) if self.rare else self.categories
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Every category that was there in training, sorted."""
+        return tuple(sorted(self.categories + self.rare))
 
     @property
     def width(self) -> int:
         """The number of network inputs."""
-        return max(len(self.categories), 1) if self.type == "category" else 1
+        return (max(len(self.members), 1) if self.type == "category" else 1) + self.indicator
+
+    def position(self, category: str) -> int | None:
+        """A category's position among the members; None for one never seen."""
+        if category in self.categories:
+            return self.categories.index(category)
+        return len(self.categories) if category in self.rare else None
+
+    def filled(self, cell: float) -> float:
+        """One raw cell, a missing one as what fills it in."""
+        missing = cell < 0.0 if self.type == "category" else cell != cell
+        return self.fill if missing and self.fill is not None else cell
+
+    def is_missing(self, cell: float) -> bool:
+        """Whether a raw cell says that there is nothing."""
+        return cell < 0.0 if self.type == "category" else cell != cell
 
     def encode(self, values: NDArray[Any]) -> Array:
-        """(rows,) raw values, as a Column holds them → (rows, width) network inputs."""
+        """(rows,) raw values, a category as its position → (rows, width) network inputs."""
+        missing = values < 0 if self.type == "category" else np.isnan(values)
+        filled = values if self.fill is None else np.where(missing, self.fill, values)
         if self.type == "category":
-            codes = np.where(values < 0, -1 if self.fill is None else int(self.fill), values)
-            encoded: Array = (codes[:, None] == np.arange(self.width)).astype(np.float64)
-            return encoded
-        filled = values if self.fill is None else np.where(np.isnan(values), self.fill, values)
-        scaled: Array = ((filled - self.offset) / self.scale)[:, None]
-        return scaled
+            positions = np.arange(self.width - self.indicator)
+            encoded: Array = (filled[:, None] == positions).astype(np.float64)
+        else:
+            encoded = ((filled - self.offset) / self.scale)[:, None]
+        return np.hstack([encoded, missing[:, None].astype(np.float64)]) if self.indicator else encoded
+
+    def values_of(self, column: Column) -> NDArray[Any]:
+        """A table's column as raw values for `encode`: of a category each position, −1 where missing."""
+        if self.type != "category":
+            return column.values
+        unknown = len(self.members)  # beyond every position: encoded as none of the known
+        found = [self.position(category) for category in column.categories]
+        positions = np.array([unknown if at is None else at for at in found] + [-1], dtype=np.int64)
+        taken: NDArray[np.int64] = positions[column.values]  # −1 takes the last: missing stays missing
+        return taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +119,7 @@ class Encoding:
 
     def encode(self, table: Table) -> Array:
         """(rows, width): the table's feature columns as network inputs."""
-        return np.hstack([i.encode(table.column(i.name).values) for i in self.inputs])
+        return np.hstack([i.encode(i.values_of(table.column(i.name))) for i in self.inputs])
 
     def encode_target(self, table: Table) -> Array:
         """(rows,): positions of classes, or scaled numbers."""
@@ -86,11 +127,7 @@ class Encoding:
         if self.target.classes is None:
             scaled: Array = (column.values - self.target.offset) / self.target.scale
             return scaled
-        if column.type == "category":
-            return _positions(column).astype(np.float64)
-        return np.searchsorted(np.array(self.target.classes, dtype=np.float64), column.values).astype(
-            np.float64
-        )
+        return _positions(self.target, column).astype(np.float64)
 
     def to_document(self) -> dict[str, Any]:
         """As JSON."""
@@ -99,14 +136,26 @@ class Encoding:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Encoding:
         """The encoding that `to_document` wrote."""
-        inputs = tuple(Input(**{**i, "categories": tuple(i["categories"])}) for i in document["inputs"])
+        lists = ("categories", "rare")
+        inputs = tuple(Input(**{**i, **{name: tuple(i[name]) for name in lists}}) for i in document["inputs"])
         target, classes = document["target"], document["target"]["classes"]
         return cls(inputs, Target(**{**target, "classes": None if classes is None else tuple(classes)}))
 
 
-def _positions(column: Column) -> NDArray[np.int64]:
-    """Codes counted over the categories that occur."""
-    return np.searchsorted(np.unique(column.values), column.values)
+def _positions(target: Target, column: Column) -> NDArray[np.int64]:
+    """(rows,) positions of a column's cells among the classes; raises BadData for a class unknown to them."""
+    classes = {value: position for position, value in enumerate(target.classes or ())}
+    present, codes = np.unique(column.values, return_inverse=True)
+    values = [column.categories[code] for code in present] if column.type == "category" else present.tolist()
+    unknown = [value for value in values if value not in classes]
+    if unknown:
+        known = ", ".join(str(value) for value in list(classes)[:20])
+        raise BadData(
+            Problem("", "unknown_class", f'target "{target.name}" holds {value}; the classes are {known}')
+            for value in unknown[:20]
+        )
+    positions: NDArray[np.int64] = np.array([classes[value] for value in values], dtype=np.int64)[codes]
+    return positions
 
 
 def fit_encoding(
@@ -120,8 +169,9 @@ def fit_encoding(
 ) -> Encoding:
     """The encoding for `features` and `target`, its numbers fitted on the training rows alone.
 
-    `options` are the spec's preprocessing: scale, missing, unknown_category, scale_target. Which
-    categories and classes exist is read off all rows.
+    `options` are the spec's preprocessing: scale, missing, missing_indicator, unknown_category,
+    min_category_rows, scale_target. Which categories and classes exist, and which columns have gaps at
+    all, is read off all rows.
     """
     inputs = tuple(_fit_input(table.column(name), training_rows, options) for name in features)
     fit_target = _fit_number_target if regression else _fit_classes
@@ -135,19 +185,36 @@ def _fit_input(column: Column, training_rows: NDArray[np.int64], options: Mappin
         detail = f'column "{column.name}" is empty in all training rows'
         raise BadData.because(detail, code="missing_values", hint="leave the column out of the features")
     fill = _fill(present, column.type, options["missing"])
+    indicator = options["missing_indicator"] and fill is not None and bool(column.is_missing.any())
     if column.type == "category":
-        kept, codes = _occurring(column)
-        fill = None if fill is None else float(np.searchsorted(codes, fill))
-        ignore = options["unknown_category"] == "ignore"
-        return Input(column.name, "category", kept, fill=fill, ignore_unknown=ignore)
+        return _fit_category(column, present, fill, options, indicator=indicator)
     offset, scale = _scaling(present, options["scale"]) if column.type == "number" else (0.0, 1.0)
     low, high = float(present.min()), float(present.max())
-    return Input(column.name, column.type, (), offset, scale, fill, low, high)
+    return Input(column.name, column.type, (), offset, scale, fill, low, high, indicator=indicator)
 
 
-def _occurring(column: Column) -> tuple[tuple[str, ...], NDArray[Any]]:
-    codes = np.unique(column.values[~column.is_missing])
-    return tuple(column.categories[code] for code in codes.tolist()), codes
+def _fit_category(
+    column: Column,
+    present: NDArray[np.int64],
+    fill: float | None,
+    options: Mapping[str, Any],
+    *,
+    indicator: bool,
+) -> Input:
+    codes = np.unique(column.values[~column.is_missing]).tolist()
+    seen = np.bincount(present, minlength=len(column.categories))
+    frequent = [code for code in codes if seen[code] >= options["min_category_rows"]]
+    rare = [code for code in codes if seen[code] < options["min_category_rows"]]
+    fitted = Input(
+        column.name,
+        "category",
+        tuple(column.categories[code] for code in frequent),
+        ignore_unknown=options["unknown_category"] == "ignore",
+        rare=tuple(column.categories[code] for code in rare),
+        indicator=indicator,
+    )
+    position = None if fill is None else fitted.position(column.categories[int(fill)])
+    return replace(fitted, fill=None if position is None else float(position))
 
 
 def _fill(present: NDArray[Any], kind: ColumnType, missing: str) -> float | None:
@@ -180,7 +247,8 @@ def _scaling(present: Array, scale: str) -> tuple[float, float]:
 
 def _fit_classes(column: Column, training_rows: NDArray[np.int64], options: Mapping[str, Any]) -> Target:
     if column.type == "category":
-        return Target(column.name, _occurring(column)[0])
+        codes = np.unique(column.values[~column.is_missing]).tolist()
+        return Target(column.name, tuple(column.categories[code] for code in codes))
     values = np.unique(column.values).tolist()
     read: Any = bool if column.type == "boolean" else int if column.is_integer else float
     return Target(column.name, tuple(read(value) for value in values))

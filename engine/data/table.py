@@ -17,6 +17,7 @@ ColumnType = Literal["number", "boolean", "category"]
 
 CLASS_VALUES = 100
 """A number column with at most this many distinct values lists them in its profile."""
+HISTOGRAM_BINS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class ColumnProfile:
     """What is known of one column without its rows.
 
     `std` is the population's standard deviation. `categories` counts each text or boolean, and each
-    number too where there are at most CLASS_VALUES distinct ones.
+    number too where there are at most CLASS_VALUES distinct ones. `histogram` counts numbers in bins of
+    equal width from min to max, the last one closed.
     """
 
     name: str
@@ -88,12 +90,15 @@ class ColumnProfile:
     mean: float | None = None
     std: float | None = None
     categories: tuple[tuple[Any, int], ...] = ()
+    histogram: tuple[int, ...] = ()
 
     def public(self) -> dict[str, Any]:
         """The members that the API shows."""
-        document: dict[str, Any] = {"name": self.name, "type": self.type, "missing": self.missing}
+        named = ("name", "type", "missing", "distinct")
+        document: dict[str, Any] = {name: getattr(self, name) for name in named}
         if self.type == "number":
-            return document | {"min": self.min, "max": self.max, "mean": self.mean, "std": self.std}
+            statistics = {"min": self.min, "max": self.max, "mean": self.mean, "std": self.std}
+            return document | statistics | {"histogram": list(self.histogram)}
         return document | {
             "categories": [{"value": value, "count": count} for value, count in self.categories]
         }
@@ -128,7 +133,13 @@ class Profile:
     def from_document(cls, document: dict[str, Any]) -> Profile:
         """The profile that `to_document` wrote."""
         columns = [
-            ColumnProfile(**{**column, "categories": tuple((v, n) for v, n in column["categories"])})
+            ColumnProfile(
+                **{
+                    **column,
+                    "categories": tuple((value, count) for value, count in column["categories"]),
+                    "histogram": tuple(column["histogram"]),
+                }
+            )
             for column in document["columns"]
         ]
         return cls(document["row_count"], tuple(columns), tuple(document["warnings"]))
@@ -215,12 +226,31 @@ def _profile_of(column: Column) -> ColumnProfile:
         low, high = (float(values[0]), float(values[-1])) if len(values) else (None, None)
         mean, std = mean_and_deviation(present) if len(values) else (None, None)
         return ColumnProfile(
-            column.name, "number", missing, len(values), column.is_integer, low, high, mean, std, listed
+            column.name,
+            "number",
+            missing,
+            len(values),
+            column.is_integer,
+            low,
+            high,
+            mean,
+            std,
+            listed,
+            _histogram(values, counts),
         )
     read = bool if column.type == "boolean" else lambda code: column.categories[int(code)]
     return ColumnProfile(
         column.name, column.type, missing, len(values), categories=_counted(values, counts, read)
     )
+
+
+def _histogram(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[int, ...]:
+    """Counts in bins of equal width between the least and the greatest of the sorted distinct values."""
+    if not len(values):
+        return ()
+    edges = np.linspace(values[0] / 2.0, values[-1] / 2.0, HISTOGRAM_BINS + 1)  # halved: no overflow
+    bins = np.clip(np.searchsorted(edges, values / 2.0, side="right") - 1, 0, HISTOGRAM_BINS - 1)
+    return tuple(np.bincount(bins, counts, HISTOGRAM_BINS).astype(np.int64).tolist())
 
 
 def mean_and_deviation(numbers: NDArray[np.float64]) -> tuple[float, float]:

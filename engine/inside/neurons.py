@@ -118,16 +118,16 @@ def _input_nodes(inside: Insides) -> tuple[list[Node], list[int]]:
     grads = iter(inside.along_inputs.tolist())
     for each, cell in zip(inside.model.inputs, inside.cells, strict=True):
         names = input_labels((each,))
+        values = encoded_cells((each,), [cell])
         if is_scaled(each):
             grad = next(grads)
-            raw = Node(len(nodes), each.name, "", [], cell, finite(grad / each.scale))
+            raw = Node(len(nodes), each.name, "", [], each.filled(cell), finite(grad / each.scale))
             nodes.append(raw)
             more = {"offset": each.offset, "scale": each.scale}
-            value = (cell - each.offset) / each.scale
-            nodes.append(Node(len(nodes), names[0], "scale", [raw.id], value, finite(grad), more))
+            nodes.append(Node(len(nodes), names[0], "scale", [raw.id], values[0], finite(grad), more))
             read.append(len(nodes) - 1)
-            continue
-        for name, value in zip(names, encoded_cells((each,), [cell]), strict=True):
+            names, values = names[1:], values[1:]
+        for name, value in zip(names, values, strict=True):
             read.append(len(nodes))
             nodes.append(Node(len(nodes), name, "", [], value, finite(next(grads))))
     return nodes, read

@@ -108,7 +108,7 @@ def find_neuron(model: TrainedModel, neuron: str) -> tuple[int, int]:
 
 def scalar_count(model: TrainedModel) -> int:
     """How many values the whole graph of a prediction has at most, before it is built."""
-    scaling = sum(5 if is_scaled(each) else each.width for each in model.inputs)
+    scaling = sum(5 + each.indicator if is_scaled(each) else each.width for each in model.inputs)
     return scaling + 4 + sum(neuron_count(layer) * layer.units for layer in model.layers)
 
 
@@ -127,9 +127,10 @@ def input_labels(inputs: tuple[Input, ...]) -> list[str]:
     names: list[str] = []
     for each in inputs:
         if each.type == "category":
-            names += [f"{each.name}={category}" for category in each.categories or ("",)]
+            names += [f"{each.name}={category}" for category in each.members or ("",)]
         else:
             names.append(f"{each.name} scaled" if is_scaled(each) else each.name)
+        names += [f"{each.name} missing"] * each.indicator
     return names
 
 
@@ -156,12 +157,16 @@ def _encoded(inputs: tuple[Input, ...], cells: Sequence[float]) -> list[Value]:
     values: list[Value] = []
     names = iter(input_labels(inputs))
     for each, cell in zip(inputs, cells, strict=True):
+        filled = each.filled(cell)
         if each.type == "category":
-            values += [Value(float(cell == code), label=next(names)) for code in range(each.width)]
+            codes = range(each.width - each.indicator)
+            values += [Value(float(filled == code), label=next(names)) for code in codes]
         elif is_scaled(each):
-            values.append(_scaled(each, cell, next(names)))
+            values.append(_scaled(each, filled, next(names)))
         else:
-            values.append(Value(cell, label=next(names)))
+            values.append(Value(filled, label=next(names)))
+        if each.indicator:
+            values.append(Value(float(each.is_missing(cell)), label=next(names)))
     return values
 
 

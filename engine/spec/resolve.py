@@ -11,6 +11,7 @@ from engine.errors import escaped
 from engine.nn.losses import LOSSES
 from engine.registry import did_you_mean
 from engine.spec.families import OPTIMIZER
+from engine.spec.roles import check_roles, check_split_column, check_weight_column, resolved_split
 from engine.spec.rules import Report, is_unset, shown
 from engine.spec.sections import (
     EarlyStopping,
@@ -18,13 +19,11 @@ from engine.spec.sections import (
     Limits,
     LossChoice,
     Model,
-    Split,
     Training,
     TrainingSpec,
 )
 
 CLASS_VALUES_BY_DEFAULT = 20
-ROWS_WORTH_A_SPLIT = 10
 DEFAULT_LOSS = {"binary": "binary_cross_entropy", "multiclass": "cross_entropy", "regression": "mse"}
 
 
@@ -43,14 +42,15 @@ class Resolution:
         spec = replace(
             draft,
             task=task,
-            features=self.features(draft.features, draft.target),
-            split=self.split(draft.split),
+            features=self.features(draft),
+            split=resolved_split(draft.split, self.profile, self.report),
             model=self.model(draft.model),
             loss=self.loss(draft.loss, task),
             class_weight=self.class_weight(draft.class_weight, task, target),
             optimizer=OPTIMIZER.default() if is_unset(draft.optimizer) else draft.optimizer,
         )
         spec = replace(spec, training=self.training(draft.training, spec))
+        self.check_parts(spec)
         self.check_missing(spec)
         self.check_size(spec, target)
         return spec
@@ -100,11 +100,25 @@ class Resolution:
             self.report.add("/task", "out_of_range", detail, "choose regression, or a coarser target")
         return task
 
-    def features(self, given: Any, target: Any) -> tuple[str, ...]:
-        """The columns named, or all but the target and columns that only name rows."""
+    def check_parts(self, spec: TrainingSpec) -> None:
+        """Refuses columns that cannot say the split or the weights."""
+        if spec.split.column is not None:
+            column = self._column(spec.split.column, "/split/column")
+            if column is not None:
+                check_split_column(column, self.report)
+        if spec.weight_column is not None:
+            column = self._column(spec.weight_column, "/weight_column")
+            if column is not None:
+                check_weight_column(column, self.report)
+        check_roles(spec, self.report)
+
+    def features(self, draft: TrainingSpec) -> tuple[str, ...]:
+        """The columns named, or all but those with another part and columns that only name rows."""
+        given, target = draft.features, draft.target
         if is_unset(given):
+            parts = (target, draft.split.column, draft.weight_column)
             others = [
-                c for c in self.profile.columns if c.name != target and c.distinct and not is_identifier(c)
+                c for c in self.profile.columns if c.name not in parts and c.distinct and not is_identifier(c)
             ]
             if not others:
                 self.report.add("/features", "no_features", "no column is left to predict from")
@@ -118,19 +132,6 @@ class Resolution:
             elif column is not None and not column.distinct:
                 self.report.add(f"/features/{i}", "missing_values", f'column "{name}" is empty')
         return tuple(given)
-
-    def split(self, draft: Split) -> Split:
-        """A fifth of the rows by default; of very few rows none."""
-        rows = self.profile.row_count
-        if is_unset(draft.validation):
-            return replace(draft, validation=0.2 if rows >= ROWS_WORTH_A_SPLIT else 0.0)
-        held_back = round(draft.validation * rows)
-        if draft.validation > 0.0 and not 1 <= held_back < rows:
-            detail = f"validation {draft.validation:g} of {rows} rows would hold back {held_back}"
-            self.report.add(
-                "/split/validation", "out_of_range", detail, "hold back at least 1 row and leave 1"
-            )
-        return draft
 
     def model(self, draft: Model) -> Model:
         """The layers asked for within the limits, or a net of moderate size."""
@@ -190,7 +191,7 @@ class Resolution:
 
     def training(self, draft: Training, spec: TrainingSpec) -> Training:
         """Epochs, batches and the end of training, each within the limits."""
-        limits, held_back = self.limits, spec.split.validation > 0.0
+        limits, held_back = self.limits, spec.split.is_held_back or spec.split.folds is not None
         rows = self.profile.row_count
         training = draft
         if is_unset(draft.batch_size):

@@ -46,10 +46,16 @@ class Preprocessing:
         "mean",
         "what fills an empty number (categories: the most frequent), or drop the row, or refuse it",
     )
+    missing_indicator: bool = knob(
+        Boolean(), default=False, help="give columns with gaps a further input: 1 where the cell was missing"
+    )
     unknown_category: str = knob(
         OneOf("unknown_category", ("error", "ignore")),
         "error",
         "a category never seen in training: refuse the prediction, or encode it as none of the known",
+    )
+    min_category_rows: int = knob(
+        Number(1, 1e9, whole=True), 1, "categories in fewer training rows than this share one input"
     )
     scale_target: bool = knob(Boolean(), default=True, help="regression: scale the target like a number too")
 
@@ -60,6 +66,22 @@ class Split:
 
     validation: float = knob(Number(0.0, 0.9), UNSET, "share of the rows held back; 0: none")
     stratify: bool = knob(Boolean(), default=True, help="hold back the same share of every class")
+    column: str | None = knob(
+        Nullable(Text(1_000)),
+        None,
+        "a column that says train, validation or test (left out) for each row; or true for validation",
+    )
+    dataset_id: str | None = knob(Nullable(Text(40)), None, "another dataset to validate on, all of it")
+    folds: int | None = knob(
+        Nullable(Number(2, 20, whole=True)),
+        None,
+        "cross-validation: as many trainings, each validated on its own part, then one on all rows",
+    )
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether there are validation rows at all."""
+        return self.validation > 0.0 or self.column is not None or self.dataset_id is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +224,7 @@ class TrainingSpec:
     features: tuple[str, ...] = knob(
         ListOf(Text(1_000), 1),
         UNSET,
-        "the columns to predict from; default: all but the target, in file order",
+        "the columns to predict from; default: all but target, weights and split, in file order",
     )
     task: str = knob(OneOf("task", TASKS), UNSET, "default: read off the target")
     preprocessing: Preprocessing = knob(
@@ -212,6 +234,9 @@ class TrainingSpec:
     model: Model = knob(Section(Model), Model(), "the network")
     loss: LossChoice = knob(_LossRule(), UNSET, "default: cross entropy for classes, mse for a number")
     class_weight: Any = knob(Nullable(_ClassWeightRule()), None, "weight of each class in the loss")
+    weight_column: str | None = knob(
+        Nullable(Text(1_000)), None, "a column with each row's weight in the training loss"
+    )
     optimizer: Choice = knob(OPTIMIZER, UNSET, "how parameters move")
     schedule: Choice = knob(
         SCHEDULE, Choice("constant", {"warmup_epochs": 0}), "the learning rate over the epochs"
@@ -219,13 +244,14 @@ class TrainingSpec:
     training: Training = knob(Section(Training), Training(), "epochs, batches, seed")
 
     def parameter_count(self, profile: Profile) -> int:
-        """Weights and biases of the network that this spec makes for a table."""
+        """Weights and biases of the network that this spec makes; fewer where rare categories share."""
         sizes = self.layer_sizes(profile)
         return sum((inputs + 1) * units for inputs, units in pairwise(sizes))
 
     def layer_sizes(self, profile: Profile) -> tuple[int, ...]:
         """Inputs, hidden units of each layer, outputs."""
-        inputs = sum(encoded_width(column) for name in self.features if (column := profile.column(name)))
+        columns = filter(None, map(profile.column, self.features))
+        inputs = sum(encoded_width(column, self.preprocessing) for column in columns)
         target = profile.column(self.target)
         outputs = target.distinct if self.task == "multiclass" and target else 1
         return (inputs, *(layer.units for layer in self.model.hidden_layers), outputs)
@@ -245,9 +271,11 @@ class TrainingSpec:
         return spec
 
 
-def encoded_width(column: ColumnProfile) -> int:
-    """The number of network inputs a column becomes: one, or one for each category."""
-    return max(column.distinct, 1) if column.type == "category" else 1
+def encoded_width(column: ColumnProfile, preprocessing: Preprocessing) -> int:
+    """The number of network inputs a column becomes: one, or one for each category; one more to say gaps."""
+    fills = preprocessing.missing not in ("error", "drop")
+    indicator = preprocessing.missing_indicator and fills and column.missing > 0
+    return (max(column.distinct, 1) if column.type == "category" else 1) + indicator
 
 
 def _plain(value: Any) -> Any:

@@ -212,7 +212,8 @@ def _factors(model: TrainedModel) -> Array:
 
 def _named(inputs: tuple[Input, ...], rows: Array) -> list[dict[str, Any]]:
     """(rows, width) → one object a row; what is not finite becomes None."""
-    if all(each.type != "category" for each in inputs) and np.isfinite(rows).all():
+    plain = all(each.type != "category" and not each.indicator for each in inputs)
+    if plain and np.isfinite(rows).all():
         names = [each.name for each in inputs]
         return [dict(zip(names, row, strict=True)) for row in rows.tolist()]
     return [name_columns(inputs, row) for row in _json_numbers(rows)]
@@ -232,9 +233,7 @@ def name_columns(inputs: tuple[Input, ...], row: Sequence[Any]) -> dict[str, Any
     start = 0
     for each in inputs:
         part = row[start : start + each.width]
-        named[each.name] = (
-            dict(zip(each.categories, part, strict=False)) if each.type == "category" else part[0]
-        )
+        named[each.name] = dict(zip(each.members, part, strict=False)) if each.type == "category" else part[0]
         start += each.width
     return named
 

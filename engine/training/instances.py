@@ -31,16 +31,12 @@ def encode_instances(
 
 
 def read_cells(inputs: tuple[Input, ...], instance: Any, pointer: str = "/instance") -> list[float]:
-    """One row's raw cells as numbers: a category as its position, a missing number as what fills it in."""
+    """One row's raw cells as numbers: a category as its position; missing: −1, or NaN of a number."""
     report = Report()
     cells = _cells(inputs, instance, pointer, report)
     if report:
         raise BadData(report)
-    missing = [c < 0.0 if i.type == "category" else c != c for i, c in zip(inputs, cells, strict=True)]
-    return [
-        i.fill if gone and i.fill is not None else cell
-        for i, cell, gone in zip(inputs, cells, missing, strict=True)
-    ]
+    return cells
 
 
 def _plain_numbers(inputs: tuple[Input, ...], instances: Sequence[Any]) -> Array | None:
@@ -137,15 +133,15 @@ def _cell(column: Input, value: Any, pointer: str, report: Report) -> float:
 def _category(column: Input, value: Any, pointer: str, report: Report) -> float:
     if not isinstance(value, str):
         report.add(pointer, "wrong_type", f'input "{column.name}" must be text, got {shown(value)}')
-    elif value in column.categories:
-        return float(column.categories.index(value))
+    elif (position := column.position(value)) is not None:
+        return float(position)
     elif not column.ignore_unknown:
-        near = did_you_mean(value, column.categories)
+        near = did_you_mean(value, column.known)
         hint = f'did you mean "{near}"?' if near else ""
-        known = ", ".join(column.categories[:20]) + (", …" if len(column.categories) > 20 else "")
+        known = ", ".join(column.known[:20]) + (", …" if len(column.known) > 20 else "")
         detail = f'input "{column.name}" knows no category {shown(value)}; it knows {known}'
         report.add(pointer, "unknown_category", detail, hint)
-    return float(len(column.categories))
+    return float(len(column.members))
 
 
 def instance_from_text(inputs: tuple[Input, ...], values: Mapping[str, str]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.autograd.expression import parse_loss
+from engine.data.columns import checked_table
 from engine.data.preprocessing import Encoding, fit_encoding
-from engine.data.splits import train_validation_rows
+from engine.data.splits import fold_rows, rows_of_split_column, train_validation_rows
 from engine.data.table import Table
 from engine.errors import BadData
 from engine.execution.plan import Array, LayerPlan, Plan, Rows
@@ -18,6 +19,8 @@ from engine.nn.initializers import initial_layers
 from engine.nn.losses import LOSSES, Loss
 from engine.spec.resolve import class_text
 from engine.spec.sections import LossChoice, TrainingSpec
+
+IndexArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,22 @@ class Preparation:
     _initial: Array
 
 
-def prepare(spec: TrainingSpec, table: Table) -> Preparation:
-    """Everything a training needs, fitted on the training rows; raises BadData where rows run out."""
+def prepare(
+    spec: TrainingSpec, table: Table, other: Table | None = None, fold: int | None = None
+) -> Preparation:
+    """Everything a training needs, fitted on the training rows; raises BadData where rows run out.
+
+    `other` is the dataset to validate on where the spec names one. `fold` (from 0) is which part of a
+    cross-validation to hold back; None holds back nothing then.
+    """
     if spec.preprocessing.missing == "drop":
         table = _without_missing(table, spec.features)
-    train, validation = _split(spec, table)
+        other = None if other is None else _without_missing(other, spec.features)
+    train, validation = _split(spec, table, fold)
     regression = spec.task == "regression"
     options = asdict(spec.preprocessing)
     encoding = fit_encoding(table, train, spec.features, spec.target, options, regression=regression)
+    held_back = table.take(validation) if other is None else checked_table(encoding, other)
     loss, layers = loss_of(spec.loss), layer_plans(spec, encoding)
     plan = Plan(
         layers=layers,
@@ -56,11 +67,14 @@ def prepare(spec: TrainingSpec, table: Table) -> Preparation:
         precision=spec.training.precision,
         early_stopping=spec.training.early_stopping,
         train=_rows(spec, encoding, table.take(train), loss, layers[-1].units, weighted=True),
-        validation=_rows(spec, encoding, table.take(validation), loss, layers[-1].units)
-        if len(validation)
-        else None,
+        validation=_rows(spec, encoding, held_back, loss, layers[-1].units) if held_back.row_count else None,
     )
     return Preparation(plan, encoding, _initial_parameters(spec, layers))
+
+
+def encoded_rows(spec: TrainingSpec, encoding: Encoding, table: Table) -> Rows:
+    """A whole table as a finished model's network and loss see it, every row with the weight 1."""
+    return _rows(spec, encoding, table, loss_of(spec.loss), layer_plans(spec, encoding)[-1].units)
 
 
 def loss_of(choice: LossChoice) -> Loss:
@@ -72,11 +86,6 @@ def loss_of(choice: LossChoice) -> Loss:
 
 
 def layer_plans(spec: TrainingSpec, encoding: Encoding) -> tuple[LayerPlan, ...]:
-def encoded_rows(spec: TrainingSpec, encoding: Encoding, table: Table) -> Rows:
-    """A whole table as a finished model's network and loss see it, every row with the weight 1."""
-    return _rows(spec, encoding, table, loss_of(spec.loss), layer_plans(spec, encoding)[-1].units)
-
-
     """The network's layers for what the columns were encoded as."""
     outputs = len(encoding.target.classes or ()) if spec.task == "multiclass" else 1
     hidden = spec.model.hidden_layers
@@ -108,10 +117,17 @@ def _without_missing(table: Table, features: tuple[str, ...]) -> Table:
     return table.take(np.flatnonzero(~missing))
 
 
-def _split(spec: TrainingSpec, table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _split(spec: TrainingSpec, table: Table, fold: int | None) -> tuple[IndexArray, IndexArray]:
+    if spec.split.column is not None:
+        train, validation = rows_of_split_column(table.column(spec.split.column))
+        if not len(train):
+            raise BadData.because(f'no row of "{spec.split.column}" says train', code="no_rows")
+        return train, validation
     classes = None
     if spec.split.stratify and spec.task != "regression":
         classes = table.column(spec.target).values.astype(np.float64)
+    if fold is not None and spec.split.folds is not None:
+        return fold_rows(table.row_count, spec.split.folds, fold, spec.training.seed, classes)
     return train_validation_rows(table.row_count, spec.split.validation, spec.training.seed, classes)
 
 
@@ -119,7 +135,7 @@ def _rows(
     spec: TrainingSpec, encoding: Encoding, table: Table, loss: Loss, outputs: int, *, weighted: bool = False
 ) -> Rows:
     labels = encoding.encode_target(table)
-    weights = _class_weights(spec, encoding, labels) if weighted else None
+    weights = _weights(spec, encoding, table, labels) if weighted else None
     return Rows(
         encoding.encode(table),
         _targets(spec.task, loss, labels, outputs),
@@ -140,8 +156,22 @@ def _targets(task: str, loss: Loss, labels: Array, outputs: int) -> Array:
     return 2.0 * indicator - 1.0 if margin else indicator.copy()
 
 
+def _weights(spec: TrainingSpec, encoding: Encoding, table: Table, labels: Array) -> Array | None:
+    """(rows,) weights of mean 1: of the class, times those of the weight column; None where all are 1."""
+    weights = _class_weights(spec, encoding, labels)
+    if spec.weight_column is not None:
+        given = table.column(spec.weight_column).values
+        weights = given if weights is None else weights * given
+    if weights is None:
+        return None
+    if not weights.any():
+        raise BadData.because("every training row has the weight 0", code="out_of_range")
+    normalised: Array = weights / weights.mean()
+    return normalised
+
+
 def _class_weights(spec: TrainingSpec, encoding: Encoding, labels: Array) -> Array | None:
-    """(rows,) weights of mean 1: each class by its rarity, or by the user's map (1 where it is silent)."""
+    """(rows,) each class by its rarity, or by the user's map (1 where it is silent)."""
     if spec.class_weight is None or encoding.target.classes is None:
         return None
     positions = labels.astype(np.int64)
@@ -149,8 +179,5 @@ def _class_weights(spec: TrainingSpec, encoding: Encoding, labels: Array) -> Arr
         by_class = 1.0 / np.maximum(np.bincount(positions, minlength=len(encoding.target.classes)), 1)
     else:
         by_class = np.array([spec.class_weight.get(class_text(c), 1.0) for c in encoding.target.classes])
-    weights = by_class[positions]
-    if not weights.any():
-        raise BadData.because("class_weight gives every training row the weight 0", code="out_of_range")
-    normalised: Array = weights / weights.mean()
-    return normalised
+    weights: Array = by_class[positions]
+    return weights

@@ -37,15 +37,22 @@ class Trainer:
     """
 
     def __init__(
-        self, spec: TrainingSpec, table: Table, checkpoint: bytes | None = None, executor: str | None = None
+        self,
+        spec: TrainingSpec,
+        table: Table,
+        checkpoint: bytes | None = None,
+        executor: str | None = None,
+        *,
+        validation: Table | None = None,
     ) -> None:
         """Prepares the data and, from a checkpoint, goes on where it stood.
 
-        Raises BadData where the table does not allow it, and BadModel for a checkpoint that is corrupt,
-        from another training, or from other numerics.
+        `validation` is the table of the spec's `split.dataset_id`, where it names one. Raises BadData
+        where a table does not allow it, and BadModel for a checkpoint that is corrupt, from another
+        training, or from other numerics.
         """
         self._spec = spec
-        self._prepared = prepare(spec, table)
+        self._prepared = prepare(spec, table, validation)
         self._plan = self._prepared.plan
         saved = Checkpoint.from_bytes(checkpoint) if checkpoint is not None else None
         state = saved.state if saved else State.initial(self._plan, self._prepared.initial_parameters)

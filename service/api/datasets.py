@@ -24,10 +24,16 @@ _COLUMN = {
         "name": {"type": "string"},
         "type": {"type": "string", "enum": ["number", "category", "boolean"]},
         "missing": {"type": "integer", "minimum": 0},
+        "distinct": {"type": "integer", "minimum": 0},
         "min": {"type": ["number", "null"]},
         "max": {"type": ["number", "null"]},
         "mean": {"type": ["number", "null"]},
         "std": {"type": ["number", "null"]},
+        "histogram": {
+            "type": "array",
+            "items": {"type": "integer"},
+            "description": "Counts in bins of equal width from min to max.",
+        },
         "categories": {
             "type": "array",
             "items": {"type": "object", "properties": {"value": {}, "count": {"type": "integer"}}},

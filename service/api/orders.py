@@ -9,6 +9,7 @@ import orjson
 from engine.data.table import Profile
 from engine.errors import BadSpec, Problem
 from engine.spec import TrainingSpec, parse_spec, spec_schema
+from engine.spec.roles import validation_problems
 from service.api.parts import running
 from service.errors import invalid
 from service.tables.datasets import Dataset
@@ -75,6 +76,7 @@ def read_order(find_dataset: FindDataset, document: Any) -> Order:
         {name: document[name] for name in document if name not in _ENVELOPE.fields}, dataset, problems
     )
     problems += [] if spec is None else name_problems(spec.model.name, "/model/name")
+    problems += _validation_problems(find_dataset, spec)
     if problems or dataset is None or spec is None:
         raise invalid(problems)
     return Order(dataset, spec, envelope["priority"], envelope["metadata"])
@@ -103,12 +105,20 @@ def name_problems(name: str | None, pointer: str) -> list[Problem]:
     return [Problem(pointer, "invalid_text", detail, "Letters, digits, - and _ are always right.")]
 
 
-def unknown_dataset(dataset_id: str) -> Problem:
+def _validation_problems(find_dataset: FindDataset, spec: TrainingSpec | None) -> list[Problem]:
+    """What keeps the second dataset, where the split names one, from validating."""
+    if spec is None or spec.split.dataset_id is None:
+        return []
+    other = find_dataset(spec.split.dataset_id)
+    if other is None:
+        return [unknown_dataset(spec.split.dataset_id, "/split/dataset_id")]
+    return validation_problems(spec, Profile.from_document(other.profile))
+
+
+def unknown_dataset(dataset_id: str, pointer: str = "/dataset_id") -> Problem:
     """The problem of a body that names no dataset of the owner's."""
     detail = f"dataset_id names no dataset: {shown(dataset_id)}"
-    return Problem(
-        "/dataset_id", "unknown_dataset", detail, "POST /api/v1/datasets makes one, GET lists them."
-    )
+    return Problem(pointer, "unknown_dataset", detail, "POST /api/v1/datasets makes one, GET lists them.")
 
 
 def metadata_problems(metadata: object) -> list[Problem]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, String, select
+from sqlalchemy import BigInteger, Index, String, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page
@@ -73,7 +73,8 @@ def remove(db: Session, owner: str, dataset_id: str) -> bool:
     dataset = db.scalar(query.with_for_update())
     if dataset is None:
         return False
-    live = db.scalar(select(Job.id).where(Job.dataset_id == dataset_id, OPEN).limit(1))
+    validates = Job.spec["split"]["dataset_id"].as_string() == dataset_id
+    live = db.scalar(select(Job.id).where(or_(Job.dataset_id == dataset_id, validates), OPEN).limit(1))
     if live is not None:
         raise Conflict(
             "dataset_in_use",

@@ -5,12 +5,13 @@ import uuid
 from functools import partial
 from typing import Any
 
+from engine.data.table import Table
 from engine.errors import BadData, BadModel, BadSpec, Diverged, EngineError
 from engine.spec import TrainingSpec
 from engine.training.history import HistoryBlock
 from engine.training.trainer import Trainer
 from service.storage import DamagedBytes, MissingBytes
-from service.tables import claims, jobs
+from service.tables import claims, datasets, jobs
 from service.tables.base import DatabaseError, is_transient
 from service.tables.claims import Claimed, Flags, LostLease, Progress
 from service.tables.history import Block
@@ -91,7 +92,13 @@ class Training:
         self._pending: list[HistoryBlock] = []
         spec = TrainingSpec.from_document(claimed.spec)
         table = bench.tables.get(claimed.dataset_sha256)
-        self._trainer = Trainer(spec, table, checkpoint=claimed.checkpoint, executor=claimed.executor)
+        self._trainer = Trainer(
+            spec,
+            table,
+            checkpoint=claimed.checkpoint,
+            executor=claimed.executor,
+            validation=_validation_table(bench, claimed.owner, spec.split.dataset_id),
+        )
         self._saved_epoch = self._trainer.epoch
 
     def run(self) -> None:
@@ -208,11 +215,22 @@ class Training:
         )
 
 
+def _validation_table(bench: Bench, owner: str, dataset_id: str | None) -> Table | None:
+    """The table of a second dataset, where the split names one. Raises MissingBytes."""
+    if dataset_id is None:
+        return None
+    with bench.database.reading() as db:
+        dataset = datasets.find(db, owner, dataset_id)
+    if dataset is None:
+        raise MissingBytes(f"dataset {dataset_id} is gone")
+    return bench.tables.get(dataset.sha256)
+
+
 def _input_document(each: Any) -> dict[str, Any]:
     return {
         "name": each.name,
         "type": each.type,
-        "categories": list(each.categories) if each.categories else None,
+        "categories": list(each.known) if each.known else None,
     }
 
 

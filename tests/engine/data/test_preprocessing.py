@@ -13,7 +13,14 @@ from engine.data.preprocessing import Encoding, fit_encoding
 from engine.data.table import Table
 from engine.errors import BadData
 
-OPTIONS = {"scale": "standard", "missing": "mean", "unknown_category": "error", "scale_target": True}
+OPTIONS: dict[str, Any] = {
+    "scale": "standard",
+    "missing": "mean",
+    "missing_indicator": False,
+    "unknown_category": "error",
+    "min_category_rows": 1,
+    "scale_target": True,
+}
 GENERATOR = np.random.default_rng(4)
 NUMBERS = GENERATOR.gamma(2.0, 3.0, 60)
 TRAIN = np.sort(GENERATOR.permutation(60)[:40])
@@ -25,7 +32,7 @@ TABLE = table_from_rows(
 )
 
 
-def encoded(table: Table, *features: str, **options: str) -> np.ndarray:
+def encoded(table: Table, *features: str, **options: Any) -> np.ndarray:
     return fitted(table, *features, **options).encode(table)
 
 
@@ -136,3 +143,37 @@ def test_encodings_survive_json(target: str) -> None:
     features = ("x", "gaps", "word", "flag")
     encoding = fit_encoding(TABLE, TRAIN, features, target, OPTIONS, regression=target == "y")
     assert Encoding.from_document(json.loads(json.dumps(encoding.to_document()))) == encoding
+
+
+def test_rare_categories_share_one_input_like_scikit_learns() -> None:
+    rows = [[word, i] for i, word in enumerate("aaaaabbbbbccdde")]
+    table = table_from_rows(["word", "y"], rows)
+    options = OPTIONS | {"min_category_rows": 3}
+    encoding = fit_encoding(table, np.arange(15), ("word",), "y", options, regression=True)
+    oracle = OneHotEncoder(sparse_output=False, min_frequency=3, handle_unknown="ignore")
+    assert (encoding.encode(table) == oracle.fit_transform([[word] for word, _ in rows])).all()
+    assert encoding.inputs[0].known == ("a", "b", "c", "d", "e")
+    assert encoding.width == 3
+
+
+def test_a_category_is_rare_by_the_training_rows_alone() -> None:
+    table = table_from_rows(["word", "y"], [[word, i] for i, word in enumerate("aaabbb")])
+    options = OPTIONS | {"min_category_rows": 2}
+    encoding = fit_encoding(table, np.arange(4), ("word",), "y", options, regression=True)
+    assert (encoding.inputs[0].categories, encoding.inputs[0].rare) == (("a",), ("b",))
+
+
+@pytest.mark.parametrize(("missing", "widths"), [("mean", [1, 2, 4, 1]), ("drop", [1, 1, 3, 1])])
+def test_an_indicator_says_where_a_gap_was_filled(missing: str, widths: list[int]) -> None:
+    encoding = fitted(TABLE, "x", "gaps", "word", "flag", missing=missing, missing_indicator=True)
+    assert [each.width for each in encoding.inputs] == widths
+    if missing == "mean":
+        assert encoding.encode(TABLE)[:, 2].tolist() == [float(cell is None) for cell in GAPS]
+        assert encoding.encode(TABLE)[:, 6].tolist() == [float(word is None) for word in WORDS]
+
+
+def test_dropped_rows_leave_the_categories_in_place() -> None:
+    table = table_from_rows(["word", "y"], [["a", 1], ["b", 2], ["c", 3], ["c", 4]]).take(np.array([0, 2, 3]))
+    encoding = fit_encoding(table, np.arange(3), ("word",), "y", OPTIONS, regression=True)
+    assert encoding.inputs[0].categories == ("a", "c")
+    assert encoding.encode(table).tolist() == [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.splits import train_validation_rows
+from engine.data.formats import table_from_rows
+from engine.data.splits import fold_rows, rows_of_split_column, train_validation_rows
 
 shares = st.floats(0.01, 0.9)
 
@@ -58,3 +59,29 @@ def test_every_row_is_held_back_about_equally_often() -> None:
     assert held_back.sum() == 2_000 * 10
     # each count is binomial(2000, 0.2): deviation 17.9
     assert np.abs(held_back - 400.0).max() < 5 * 17.9
+
+
+@given(st.integers(2, 60), st.integers(2, 20), st.integers(0, 100), st.booleans())
+def test_each_row_is_held_back_by_one_fold(count: int, folds: int, seed: int, stratified: bool) -> None:
+    folds = min(folds, count)
+    classes = (np.arange(count) % 3).astype(np.float64) if stratified else None
+    parts = [fold_rows(count, folds, fold, seed, classes) for fold in range(folds)]
+    assert sorted(np.concatenate([held for _, held in parts]).tolist()) == list(range(count))
+    for train, held in parts:
+        assert sorted([*train, *held]) == list(range(count))
+        assert abs(len(held) - count / folds) < 1.0
+
+
+def test_folds_hold_each_class_in_its_share() -> None:
+    classes = np.array([0.0] * 50 + [1.0] * 10)
+    held = [fold_rows(60, 5, fold, 7, classes)[1] for fold in range(5)]
+    assert [int(classes[rows].sum()) for rows in held] == [2] * 5
+
+
+def test_a_column_names_the_parts() -> None:
+    cells = ["train", "Val", "TEST", "validation", " training"]
+    column = table_from_rows(["part"], [[cell] for cell in cells]).column("part")
+    train, validation = rows_of_split_column(column)
+    assert (train.tolist(), validation.tolist()) == ([0, 4], [1, 3])
+    flags = table_from_rows(["held"], [[True], [False]]).column("held")
+    assert [rows.tolist() for rows in rows_of_split_column(flags)] == [[1], [0]]

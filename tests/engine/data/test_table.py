@@ -78,11 +78,13 @@ def test_warnings_tell_of_empty_constant_and_identifying_columns() -> None:
 
 def test_the_api_is_shown_the_contracts_members() -> None:
     public = {column["name"]: column for column in TABLE.profile().public_columns()}
-    assert set(public["x"]) == {"name", "type", "missing", "min", "max", "mean", "std"}
+    statistics = {"min", "max", "mean", "std", "histogram"}
+    assert set(public["x"]) == {"name", "type", "missing", "distinct"} | statistics
     assert public["c"] == {
         "name": "c",
         "type": "category",
         "missing": 1,
+        "distinct": 2,
         "categories": [{"value": "a", "count": 1}, {"value": "b", "count": 2}],
     }
     assert public["flag"]["categories"] == [{"value": False, "count": 2}, {"value": True, "count": 1}]

@@ -69,8 +69,10 @@ def test_the_contracts_example_is_read_in_full() -> None:
     assert written["model"]["hidden_layers"][1] == {"units": 16, "activation": "silu", "dropout": 0.0}
     assert written["model"]["hidden_layers"][0] == {"units": 16, "activation": "tanh", "dropout": 0.0}
     assert written["schedule"] == {"name": "linear", "end_factor": 0.1, "warmup_epochs": 0}
-    for name in set(EXAMPLE) - {"model", "schedule"}:
+    for name in set(EXAMPLE) - {"model", "schedule", "preprocessing", "split"}:
         assert written[name] == EXAMPLE[name], name
+    for name in ("preprocessing", "split"):
+        assert written[name].items() >= EXAMPLE[name].items(), name
 
 
 def test_the_defaults_are_the_contracts_and_not_the_examples() -> None:
@@ -82,7 +84,8 @@ def test_the_defaults_are_the_contracts_and_not_the_examples() -> None:
     assert written["optimizer"]["clip_norm"] is None
     assert {layer["dropout"] for layer in written["model"]["hidden_layers"]} == {0.0}
     assert written["schedule"] == {"name": "constant", "warmup_epochs": 0}
-    assert written["split"] == {"validation": 0.2, "stratify": True}
+    others = {"column": None, "dataset_id": None, "folds": None}
+    assert written["split"] == {"validation": 0.2, "stratify": True, **others}
     training = written["training"]
     assert (training["precision"], training["seed"], training["max_seconds"]) == ("float64", 1337, None)
     assert training["early_stopping"]["metric"] == "val_loss"

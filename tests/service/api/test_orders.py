@@ -1,5 +1,6 @@
 """What a job's body may hold, and every way it is refused."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -135,3 +136,24 @@ def test_a_wrong_media_type_is_refused(client: FlaskClient, dataset: str) -> Non
         )
         problem_of(answer, 415, "unsupported_media_type")
     assert listed(client) == []
+
+
+def test_a_second_dataset_validates_and_stays_while_it_is_needed(
+    client: FlaskClient, train: Callable[[], None]
+) -> None:
+    rows = [[i / 7 % 1, i % 2] for i in range(40)]
+    first, second, other = (
+        json_of(client.post("/api/v1/datasets", json={"columns": names, "rows": rows}))["id"]
+        for names in (["x", "y"], ["x", "y"], ["z", "y"])
+    )
+    body = {"dataset_id": first, "target": "y", "training": {"epochs": 3}}
+    for dataset_id, code in ((other, "unknown_column"), ("ds_none", "unknown_dataset")):
+        answer = client.post("/api/v1/jobs", json={**body, "split": {"dataset_id": dataset_id}})
+        problem = problem_of(answer, 422)
+        assert [(e["pointer"], e["code"]) for e in problem["errors"]] == [("/split/dataset_id", code)]
+    job = json_of(client.post("/api/v1/jobs", json={**body, "split": {"dataset_id": second}}))
+    problem_of(client.delete(f"/api/v1/datasets/{second}"), 409, "dataset_in_use")
+    train()
+    done = json_of(client.get(f"/api/v1/jobs/{job['id']}"))
+    assert (done["status"], "val_loss" in done["latest"]) == ("succeeded", True)
+    assert client.delete(f"/api/v1/datasets/{second}").status_code == 204
