@@ -41,21 +41,18 @@ class HistoryBlock:
             yield {"epoch": epoch, **dict(zip(self.columns, values, strict=True))}
 
     def to_bytes(self) -> bytes:
-        """Packed, for the database."""
-        return save(
-            dict(self.columns),
-            metadata={"first_epoch": str(self.first_epoch), "order": ",".join(self.columns)},
-        )
+        """Packed, for the database; equal blocks give equal bytes."""
+        facts = {"first_epoch": self.first_epoch, "order": list(self.columns)}
+        # One member alone: safetensors writes several in an order that changes from call to call.
+        return save(dict(self.columns), metadata={"history": orjson.dumps(facts).decode()})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> HistoryBlock:
         """The block that `to_bytes` packed; raises BadModel for other bytes."""
         try:
-            columns, metadata = load(data), safetensors_metadata(data)
-            return cls(
-                int(metadata["first_epoch"]), {name: columns[name] for name in metadata["order"].split(",")}
-            )
-        except (SafetensorError, KeyError, ValueError) as error:
+            columns, facts = load(data), orjson.loads(safetensors_metadata(data)["history"])
+            return cls(facts["first_epoch"], {name: columns[name] for name in facts["order"]})
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise BadModel.because(f"a block of history is corrupt: {error}", code="corrupt") from None
 
     @classmethod
