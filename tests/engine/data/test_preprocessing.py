@@ -28,7 +28,10 @@ GAPS = [None if i % 5 == 0 else round(float(x), 1) for i, x in enumerate(NUMBERS
 WORDS = [None if i % 11 == 3 else "abc"[i % 7 % 3] for i in range(60)]
 TABLE = table_from_rows(
     ["x", "gaps", "word", "flag", "flat", "y"],
-    [[float(NUMBERS[i]), GAPS[i], WORDS[i], i % 3 == 0, 0.1, float(2 * NUMBERS[i] - 7)] for i in range(60)],
+    [
+        [float(NUMBERS[i]), GAPS[i], WORDS[i], i % 3 == 0, 123.456, float(2 * NUMBERS[i] - 7)]
+        for i in range(60)
+    ],
 )
 
 
@@ -57,7 +60,7 @@ def test_without_a_scale_numbers_stay_as_they_are() -> None:
 def test_a_constant_column_becomes_zero_and_stays_small_when_it_moves(scale: str) -> None:
     encoding = fitted(TABLE, "flat", scale=scale)
     assert np.abs(encoding.encode(TABLE)).max() == 0.0
-    assert encoding.inputs[0].encode(np.array([0.3])) == pytest.approx(0.2)
+    assert encoding.inputs[0].encode(np.array([123.656])) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("missing", ["mean", "median", "most_frequent"])
