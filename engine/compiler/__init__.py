@@ -1,1 +1,1 @@
-"""Scalars to vector machine code: traced functions in, whole training loops out. Only jit.py knows llvmlite."""
+"""Scalars to vector machine code: traced functions in, whole training loops out. Only jit.py knows LLVM."""

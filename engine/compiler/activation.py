@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from engine.autograd.value import Value
 from engine.compiler.dense import STORED, Rows, Slope
@@ -96,7 +96,14 @@ def _emit_pass(code: Vectors, spec: ActivationPass, trace: Trace) -> None:
         base = code.multiply(k, spec.rows.capacity * width)
         if not spec.dropout:
             end = code.multiply(spec.rows.tiled, width)
-            code.loop(0, end, lanes, [], lambda j, _: vector(code.add(base, j), None) or [])
+            at_once = next(n for n in (2, 1) if spec.rows.tile * spec.outputs.vectors % n == 0)
+
+            def some(j: Index, _: list[str]) -> list[str]:
+                places = [code.add(base, code.add(j, n * lanes)) for n in range(at_once)]
+                code.interleave([partial(vector, place, None) for place in places])
+                return []
+
+            code.loop(0, end, at_once * lanes, [], some)
             return []
 
         def row(b: Index, _: list[str]) -> list[str]:

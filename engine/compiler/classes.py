@@ -128,7 +128,7 @@ class _Line:
     def _visit(
         self, start: list[Vector], visit: Callable[[str, Vector, Vector, str, list[str]], list[str]]
     ) -> list[str]:
-        """Loops over the vectors: their address, scores, classes, the mask of real classes, what is carried."""
+        """Loops over the vectors: address, scores, classes, the mask of real classes, what is carried."""
         code, outputs, lanes = self._code, self._spec.outputs, self._code.real.lanes
         numbers = ", ".join(f"{code.real.name} {code.real.literal(float(k))}" for k in range(lanes))
 
@@ -212,7 +212,9 @@ class _Line:
         code, (low, high) = self._code, self._spec.measure.targets
         trace = Trace(self._spec.measure.function, 2)
 
-        def visited(address: str, scores: Vector, classes: Vector, live: str, carried: list[str]) -> list[str]:
+        def visited(
+            address: str, scores: Vector, classes: Vector, live: str, carried: list[str]
+        ) -> list[str]:
             target = code.either(code.compare("oeq", classes, self._label), high, low)
             losses = lowered(code, trace, [scores, target])
             if self._spec.measure.training:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from engine.compiler.ir import Index, Vector
 from engine.compiler.layout import LayerLayout, Panels
@@ -64,10 +65,13 @@ class Product:
     rows: Rows
     activation: str | None = None
     slope: Slope = None
+    split: bool = True
 
     @property
     def chains(self) -> int:
         """Chains a sum is split in, where the batch alone has too few sums to fill the pipeline."""
+        if not self.split:
+            return 1
         results = self.rows.batch * self.outputs.vectors
         return min(4, 8 // results) if results < 8 <= self.inputs.size else 1
 
@@ -94,10 +98,9 @@ def _product_panel(
         sums = _product_tile(code, spec, code.at("%a", code.multiply(row, spec.inputs.width)), weights, start)
         place = code.add(offset, code.multiply(row, width))
         out, source = code.at("%out", place), code.at("%s", place)
-        for k, result in enumerate(sums):
-            where = k * lanes
-            result = sloped(code, spec.slope, result, lambda where=where: code.load(source, where))
-            code.store(finish(code, result), out, where)
+        for k, total in enumerate(sums):
+            result = sloped(code, spec.slope, total, partial(code.load, source, k * lanes))
+            code.store(finish(code, result), out, k * lanes)
         return []
 
     code.loop(0, spec.rows.tiled, spec.rows.tile, [], tile)
@@ -112,27 +115,37 @@ def _product_tile(code: Vectors, spec: Product, a: str, weights: str, start: lis
 
     def panel(k: Index, sums: list[str]) -> list[str]:
         inputs = code.at(a, code.multiply(k, spec.rows.capacity * width))
-        return _accumulate(code, spec, inputs, code.at(weights, code.multiply(k, width * spec.outputs.width)), width, sums)
+        here = code.at(weights, code.multiply(k, width * spec.outputs.width))
+        return _accumulate(code, spec, (inputs, here), width, sums)
 
     if whole:
         sums = code.loop(0, whole, 1, [(code.real.vector, s) for s in sums], panel)
     if rest := spec.inputs.size - whole * width:
         inputs = code.at(a, whole * spec.rows.capacity * width)
-        sums = _accumulate(code, spec, inputs, code.at(weights, whole * width * spec.outputs.width), rest, sums)
+        here = code.at(weights, whole * width * spec.outputs.width)
+        sums = _accumulate(code, spec, (inputs, here), rest, sums)
     results, step = sums[: len(start) * tile], len(start) * tile
     for chain in range(1, spec.chains):
-        results = [code.plus(x, y) for x, y in zip(results, sums[chain * step : (chain + 1) * step], strict=True)]
+        results = [
+            code.plus(x, y) for x, y in zip(results, sums[chain * step : (chain + 1) * step], strict=True)
+        ]
     return results
 
 
-def _accumulate(code: Vectors, spec: Product, a: str, weights: str, count: int, sums: list[Vector]) -> list[Vector]:
-    """Adds `count` inputs' products to the sums."""
+def _accumulate(
+    code: Vectors, spec: Product, sources: tuple[str, str], count: int, sums: list[Vector]
+) -> list[Vector]:
+    """Adds the products of `count` inputs with their weights, both read from `sources`, to the sums."""
+    a, weights = sources
 
     def some(first: Index, sums: list[str], n: int) -> list[str]:
         sums = list(sums)
         here, row = code.at(a, first), code.at(weights, code.multiply(first, spec.outputs.width))
         for k in range(n):
-            w = [code.load(row, k * spec.outputs.width + v * code.real.lanes) for v in range(spec.outputs.vectors)]
+            w = [
+                code.load(row, k * spec.outputs.width + v * code.real.lanes)
+                for v in range(spec.outputs.vectors)
+            ]
             for r in range(spec.rows.tile):
                 x = code.spread(here, k + r * spec.inputs.width)
                 for v, weight in enumerate(w):
@@ -181,11 +194,20 @@ def _gradient_panel(code: Vectors, spec: WeightGradient, panel: Index) -> list[s
             some = min(INPUTS_AT_ONCE, size - first)
             inputs = code.at("%a", code.add(first, code.multiply(k, spec.rows.capacity * width)))
             row = code.add(code.multiply(k, width), first)
-            _gradient_tile(code, spec, inputs, slopes, gradient, row, some, biased=biased and first == 0)
+            totals = _gradient_sums(code, spec, (inputs, slopes), some, biased=biased and first == 0)
+            place = code.at(gradient, code.multiply(code.add(row, 1), layout.outputs.width))
+            weights = some * layout.outputs.vectors
+            for j, total in enumerate(totals):  # past the weights' sums come the biases', in row 0
+                base, vector = (place, j) if j < weights else (gradient, j - weights)
+                code.store(total, base, vector * code.real.lanes)
+
+    def later(k: Index, _: list[str]) -> list[str]:
+        inputs_panel(k, width, biased=False)
+        return []
 
     if whole > 1:  # the first one apart, since it sums the biases too
         inputs_panel(0, width, biased=True)
-        code.loop(1, whole, 1, [], lambda k, _: inputs_panel(k, width, biased=False) or [])
+        code.loop(1, whole, 1, [], later)
     elif whole:
         inputs_panel(0, width, biased=True)
     if rest := layout.inputs.size - whole * width:
@@ -195,10 +217,10 @@ def _gradient_panel(code: Vectors, spec: WeightGradient, panel: Index) -> list[s
     return []
 
 
-def _gradient_tile(
-    code: Vectors, spec: WeightGradient, a: str, slopes: str, gradient: str, first: Index, count: int, *, biased: bool
-) -> None:
-    """Rows of the gradient for `count` inputs from `first`, and the biases' row.
+def _gradient_sums(
+    code: Vectors, spec: WeightGradient, sources: tuple[str, str], count: int, *, biased: bool
+) -> list[Vector]:
+    """The sums over rows for `count` inputs, and then the biases'.
 
     Few sums are split in two chains, of the even and of the odd rows: one would wait for itself.
     """
@@ -209,7 +231,8 @@ def _gradient_tile(
 
     def rows(row: Index, totals: list[str]) -> list[str]:
         totals = list(totals)
-        inputs, here = code.at(a, code.multiply(row, spec.layout.inputs.width)), code.at(slopes, code.multiply(row, outputs.width))
+        inputs = code.at(sources[0], code.multiply(row, spec.layout.inputs.width))
+        here = code.at(sources[1], code.multiply(row, outputs.width))
         for r in range(at_once):
             g = [code.load(here, r * outputs.width + v * lanes) for v in range(outputs.vectors)]
             base = (r % chains) * sums
@@ -226,11 +249,7 @@ def _gradient_tile(
     totals = code.loop(0, spec.rows.tiled, at_once, [(code.real.vector, ZERO)] * (sums * chains), rows)
     if chains == 2:
         totals = [code.plus(x, y) for x, y in zip(totals[:sums], totals[sums:], strict=True)]
-    place = code.at(gradient, code.multiply(code.add(first, 1), outputs.width))
-    for j in range(count * outputs.vectors):
-        code.store(totals[j], place, j * lanes)
-    for v in range(outputs.vectors if biased else 0):
-        code.store(totals[count * outputs.vectors + v], gradient, v * lanes)
+    return totals
 
 
 def transposed_size(layout: LayerLayout) -> int:

@@ -1,4 +1,4 @@
-"""Random numbers in instructions: the same words as `engine/randomness.py`, so the same shuffles and masks."""
+"""Random numbers in instructions: the words, shuffles and masks of `engine/randomness.py`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _emit_shuffle(code: Vectors) -> None:
     code.loop(0, "%n", 1, [], fill)
     first = code.value(f"add i64 %key, {GOLDEN}")
     several = code.value("icmp sgt i64 %n, 1")
-    code.when(several, lambda: code.loop(0, str(code.subtract("%n", 1)), 1, [("i64", first)], swap) and None)
+    code.when(several, lambda: code.loop(0, str(code.subtract("%n", 1)), 1, [("i64", first)], swap))
 
 
 def kept(code: Vectors, key: str, counter: Index, share: float) -> str:

@@ -176,9 +176,7 @@ def log1p(code: Vectors, x: Vector) -> Vector:
     """log(1 + x): log of the rounded sum, plus what rounding lost over the sum."""
     total = code.plus(1.0, x)
     lost = code.over(code.minus(x, code.minus(total, 1.0)), total)
-    inside = code.both(
-        "and", code.compare("ogt", total, 0.0), code.compare("olt", total, math.inf)
-    )
+    inside = code.both("and", code.compare("ogt", total, 0.0), code.compare("olt", total, math.inf))
     return code.plus(log(code, total), code.either(inside, lost, 0.0))
 
 

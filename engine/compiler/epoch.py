@@ -103,4 +103,3 @@ class EpochEnd:
             return []
 
         code.loop(0, network.packed, code.real.lanes, [], copy)
-

@@ -34,7 +34,14 @@ INTEGERS = (
     "shuffle_key",
     "dropout_key",
 )
-DOUBLES = ("best_value", "min_delta", "loss_divisor", "validation_loss_divisor", "watched_divisor", "clip_norm")
+DOUBLES = (
+    "best_value",
+    "min_delta",
+    "loss_divisor",
+    "validation_loss_divisor",
+    "watched_divisor",
+    "clip_norm",
+)
 FIELDS = INTEGERS + DOUBLES
 
 HISTORY = 8
@@ -79,10 +86,8 @@ class FrameInCode:
 
     def load(self, name: str) -> str:
         """A field: an address where it is named for data, else an i64 or a double."""
-        if name in DOUBLES:
-            type_ = "double"
-        else:
-            type_ = "ptr" if FIELDS.index(name) < FIELDS.index("rows") else "i64"
+        data = "ptr" if FIELDS.index(name) < FIELDS.index("rows") else "i64"
+        type_ = "double" if name in DOUBLES else data
         return self._code.value(f"load {type_}, ptr {self._address(name)}, align 8")
 
     def store(self, name: str, value: str) -> None:

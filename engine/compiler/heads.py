@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from engine.autograd.value import Value
@@ -112,7 +113,11 @@ _PARAMETERS = ["%a*", "%w*", "%y*", "%r*", "%z*", "%g*", "%s*", "%d*", "%sums*",
 
 
 def dot_head(module: Module, spec: DotHead) -> str:
-    """The kernel `(inputs, parameters, targets, weights, scratch, slopes, source, gradient, sums; count, rows)`."""
+    """The kernel of a single output unit: scores, loss, slopes, gradient.
+
+    Arguments: inputs, parameters, targets, weights, scratch, slopes, source of slopes, gradient, sums;
+    count, rows.
+    """
     return module.define(spec, "dot_head", _PARAMETERS, lambda code: _dot_head(code, spec))
 
 
@@ -120,31 +125,35 @@ def _dot_head(code: Vectors, spec: DotHead) -> None:
     tally, batch = Tally(code, spec.measure), Batch(code, spec.measure)
     fused = spec.measure.training and spec.layout.inputs.count == 1
     lanes, vectors = code.real.lanes, spec.layout.inputs.vectors
-    weights = [code.load("%w", (1 + v) * lanes) for v in range(vectors)] if spec.layout.inputs.count == 1 else []
+    weights = (
+        [code.load("%w", (1 + v) * lanes) for v in range(vectors)] if spec.layout.inputs.count == 1 else []
+    )
     bias = code.spread("%w")
     carried = [*tally.start, (code.real.vector, ZERO)]
     own = len(carried)
     carried += [(code.real.vector, ZERO)] * (vectors if fused else 0)
 
     def group(row: Index, totals: list[str]) -> list[str]:
-        score = code.plus(_dots(code, spec, row, weights), bias)
-        slope, sums = _score(code, spec, batch, score, row, totals[: own - 1])
+        score = code.plus(dot_products(code, spec.layout.inputs, spec.rows, row, weights), bias)
+        slope, sums = _score(code, spec, batch, (score, row), totals[: own - 1])
         if not spec.measure.training:
             return [*sums, ZERO]
         code.store(slope, "%z", row)
         sums.append(code.plus(totals[own - 1], slope))
-        return sums + (_group_gradient(code, spec, row, 0, weights, totals[own:]) if fused else [])
+        return sums + (_group_gradient(code, spec, (row, 0), weights, totals[own:]) if fused else [])
 
-    end = spec.rows.tiled
-    totals = code.loop(0, end, lanes, carried, group)
+    totals = code.loop(0, spec.rows.tiled, lanes, carried, group)
     tally.write(totals)
     if spec.measure.training:
         if not fused:
-            code.loop(0, spec.layout.inputs.count, 1, [], lambda panel, _: _dot_gradient(code, spec, panel, end))
+            panels = spec.layout.inputs.count
+            code.loop(0, panels, 1, [], lambda panel, _: _dot_gradient(code, spec, panel))
         for v, gradient in enumerate(totals[own:]):
             code.store(_live(code, spec.layout.inputs, v, gradient), "%d", (1 + v) * lanes)
         bias_slope = code.sum(totals[own - 1])
-        code.store(code.value(f"insertelement {code.real.vector} {ZERO}, {code.real.name} {bias_slope}, i64 0"), "%d")
+        code.store(
+            code.value(f"insertelement {code.real.vector} {ZERO}, {code.real.name} {bias_slope}, i64 0"), "%d"
+        )
 
 
 def _live(code: Vectors, inputs: Panels, vector: int, gradient: Vector) -> Vector:
@@ -153,14 +162,17 @@ def _live(code: Vectors, inputs: Panels, vector: int, gradient: Vector) -> Vecto
     return gradient if live >= code.real.lanes else code.either(code.first_lanes(str(live)), gradient, 0.0)
 
 
-def _dots(code: Vectors, spec: DotHead, row: Index, weights: list[Vector]) -> Vector:
-    """Lane k: the dot product of row k of the group."""
-    inputs, lanes = spec.layout.inputs, code.real.lanes
-    live = min(lanes, spec.rows.tile) if spec.rows.batch < lanes else lanes
+def dot_products(code: Vectors, inputs: Panels, rows: Rows, row: Index, weights: list[Vector]) -> Vector:
+    """Lane k: the dot product of row k of the group from `row` with the weights.
+
+    `weights` are registers that hold them all, or none: then they are read from `%w`, past the bias.
+    """
+    lanes = code.real.lanes
+    live = min(lanes, rows.tile) if rows.batch < lanes else lanes
 
     def panel(k: Index, sums: list[str]) -> list[str]:
-        base = code.at("%a", code.add(code.multiply(k, spec.rows.capacity * inputs.width), code.multiply(row, inputs.width)))
-        place = code.add(code.multiply(k, inputs.width), lanes)
+        offset = code.add(code.multiply(k, rows.capacity * inputs.width), code.multiply(row, inputs.width))
+        base, place = code.at("%a", offset), code.add(code.multiply(k, inputs.width), lanes)
         loaded = weights or [code.load("%w", code.add(place, v * lanes)) for v in range(inputs.vectors)]
         sums = list(sums)
         for r in range(live):
@@ -173,27 +185,18 @@ def _dots(code: Vectors, spec: DotHead, row: Index, weights: list[Vector]) -> Ve
 
 
 def _score(
-    code: Vectors, spec: DotHead, batch: Batch, score: Vector, row: Index, totals: list[Vector]
+    code: Vectors, spec: DotHead, batch: Batch, at: tuple[Vector, Index], totals: list[Vector]
 ) -> tuple[Vector, list[Vector]]:
-    """The slope of the batch's loss by the sums before the activation, and the tallies with this group."""
+    """For a group's sums and first row: the loss's slopes by the sums, and the tallies with this group."""
+    score, row = at
     activation, loss = Trace(spec.activation, 1), Trace(spec.measure.function, 2)
     activated = lowered(code, activation, [score])
-    result = activated.vector(activation.root)
-    target, mask = code.load("%y", row), batch.mask(row)
+    result, target, mask = activated.vector(activation.root), code.load("%y", row), batch.mask(row)
     losses = lowered(code, loss, [result, target])
-
-    def weight() -> Vector:
-        return code.load("%r", row)
-
-    loss_term = code.either(mask, batch.weigh(losses.vector(loss.root), weight), 0.0)
-    sums = [code.plus(totals[0], loss_term)]
-    if spec.measure.kind == "classes":
-        same = code.both("xor", code.compare("ogt", result, 0.0), code.compare("ogt", target, 0.0))
-        hit = code.either(same, 0.0, 1.0)
-        sums.append(code.plus(totals[1], code.either(mask, hit, 0.0)))
-    else:
-        error = code.either(mask, code.minus(result, target), 0.0)
-        sums += [code.fma(error, error, totals[1]), code.plus(totals[2], code.magnitude(error))]
+    weight = partial(code.load, "%r", row)
+    term = code.either(mask, batch.weigh(losses.vector(loss.root), weight), 0.0)
+    measured = _measured(code, spec.measure.kind, (result, target, mask), totals[1:])
+    sums = [code.plus(totals[0], term), *measured]
     if not spec.measure.training:
         return ZERO, sums
     seed = code.either(mask, batch.seed(weight), 0.0)
@@ -202,13 +205,26 @@ def _score(
     return (slope if isinstance(slope, str) else code.constant(slope)), sums
 
 
-def _group_gradient(
-    code: Vectors, spec: DotHead, row: Index, panel: Index, weights: list[Vector], totals: list[Vector]
+def _measured(
+    code: Vectors, kind: Kind, group: tuple[Vector, Vector, str], totals: list[Vector]
 ) -> list[Vector]:
-    """One group's share of the weights' gradient, and the slopes of the layer below."""
-    inputs, lanes, totals = spec.layout.inputs, code.real.lanes, list(totals)
+    """The tallies beside the loss with a group's scores, targets and mask."""
+    score, target, mask = group
+    if kind == "classes":
+        differ = code.both("xor", code.compare("ogt", score, 0.0), code.compare("ogt", target, 0.0))
+        return [code.plus(totals[0], code.either(mask, code.either(differ, 0.0, 1.0), 0.0))]
+    error = code.either(mask, code.minus(score, target), 0.0)
+    return [code.fma(error, error, totals[0]), code.plus(totals[1], code.magnitude(error))]
+
+
+def _group_gradient(
+    code: Vectors, spec: DotHead, at: tuple[Index, Index], weights: list[Vector], totals: list[Vector]
+) -> list[Vector]:
+    """A group's (by row and panel) share of the weights' gradient, and the slopes of the layer below."""
+    (row, panel), inputs, lanes, totals = at, spec.layout.inputs, code.real.lanes, list(totals)
     live = min(lanes, spec.rows.tile) if spec.rows.batch < lanes else lanes
-    place = code.add(code.multiply(panel, spec.rows.capacity * inputs.width), code.multiply(row, inputs.width))
+    offset = code.multiply(panel, spec.rows.capacity * inputs.width)
+    place = code.add(offset, code.multiply(row, inputs.width))
     a, g, s = (code.at(pointer, place) for pointer in ("%a", "%g", "%s"))
     slopes = code.at("%z", row)
     for r in range(live):
@@ -217,24 +233,22 @@ def _group_gradient(
             where = r * inputs.width + v * lanes
             totals[v] = code.fma(slope, code.load(a, where), totals[v])
             if spec.below:
-                down = sloped(code, spec.slope, code.times(slope, weight), lambda where=where: code.load(s, where))
+                down = sloped(code, spec.slope, code.times(slope, weight), partial(code.load, s, where))
                 code.store(down, g, where)
     return totals
 
 
-def _dot_gradient(code: Vectors, spec: DotHead, panel: Index, end: Index) -> list[str]:
+def _dot_gradient(code: Vectors, spec: DotHead, panel: Index) -> list[str]:
     """One panel of the weights' gradient, over all rows."""
     inputs, lanes = spec.layout.inputs, code.real.lanes
     place = code.add(code.multiply(panel, inputs.width), lanes)
     weights = [code.load("%w", code.add(place, v * lanes)) for v in range(inputs.vectors)]
-    totals = code.loop(
-        0,
-        end,
-        lanes,
-        [(code.real.vector, ZERO)] * inputs.vectors,
-        lambda row, sums: _group_gradient(code, spec, row, panel, weights, sums),
-    )
-    for v, total in enumerate(totals):
+
+    def group(row: Index, totals: list[str]) -> list[str]:
+        return _group_gradient(code, spec, (row, panel), weights, totals)
+
+    start = [(code.real.vector, ZERO)] * inputs.vectors
+    for v, total in enumerate(code.loop(0, spec.rows.tiled, lanes, start, group)):
         first = code.add(code.multiply(panel, inputs.width), v * lanes)
         live = code.first_lanes(str(code.subtract(inputs.size, first)))
         code.store(code.either(live, total, 0.0), "%d", code.add(place, v * lanes))

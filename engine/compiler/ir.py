@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 Index = int | str
 Vector = str
@@ -81,6 +82,21 @@ class Code:
         typed = [f"ptr {p}" for p in pointers] + [f"i64 {a}" for a in arguments]
         self.do(f"call void {function}({', '.join(typed)})")
 
+    def interleave(self, parts: Sequence[Callable[[], None]]) -> None:
+        """Emits straight pieces of code that do not depend on one another, line by line in turn.
+
+        A long chain of operations fills the CPU's scheduler while it waits for itself; several side by
+        side keep all units busy.
+        """
+        before, pieces = self._lines, []
+        for part in parts:
+            self._lines = []
+            part()
+            pieces.append(self._lines)
+        self._lines = before
+        for lines in zip_longest(*pieces):
+            self._lines += [line for line in lines if line is not None]
+
     # Integers
 
     def add(self, a: Index, b: Index) -> Index:
@@ -133,6 +149,7 @@ class Code:
         step: int,
         carried: Sequence[tuple[str, str]],
         body: Callable[[Index, list[str]], Sequence[str]],
+        *,
         unless: Callable[[], str] | None = None,
     ) -> list[str]:
         """for i in range(start, stop, step), at least once; the last values of what is carried.
@@ -163,7 +180,7 @@ class Code:
         self._label(f"E{k}")
         return list(results)
 
-    def when(self, condition: str, body: Callable[[], None]) -> None:
+    def when(self, condition: str, body: Callable[[], object]) -> None:
         """Runs `body` where the i1 `condition` holds."""
         self._count += 1
         k = self._count
@@ -195,15 +212,11 @@ class Code:
 
     def load_number(self, pointer: str, offset: Index = 0) -> str:
         """One number from memory."""
-        return self.value(
-            f"load {self.real.name}, ptr {self.at(pointer, offset)}, align {self.real.bytes}"
-        )
+        return self.value(f"load {self.real.name}, ptr {self.at(pointer, offset)}, align {self.real.bytes}")
 
     def store_number(self, number: str, pointer: str, offset: Index = 0) -> None:
         """One number to memory."""
-        self.do(
-            f"store {self.real.name} {number}, ptr {self.at(pointer, offset)}, align {self.real.bytes}"
-        )
+        self.do(f"store {self.real.name} {number}, ptr {self.at(pointer, offset)}, align {self.real.bytes}")
 
     def load_index(self, pointer: str, offset: Index = 0, bits: int = 64) -> str:
         """An integer from an array of such integers, as i64."""
@@ -219,6 +232,4 @@ class Code:
         """A number in every lane."""
         lanes, vector = self.real.lanes, self.real.vector
         first = self.value(f"insertelement {vector} poison, {self.real.name} {number}, i64 0")
-        return self.value(
-            f"shufflevector {vector} {first}, {vector} poison, <{lanes} x i32> zeroinitializer"
-        )
+        return self.value(f"shufflevector {vector} {first}, {vector} poison, <{lanes} x i32> zeroinitializer")

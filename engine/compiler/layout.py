@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compiler.ir import Real
-from engine.execution.plan import LayerPlan
-
 
 BLOCK = 4
 """Vectors that an update moves in one turn."""
@@ -24,6 +22,16 @@ BLOCK = 4
 def rounded_up(n: int, unit: int) -> int:
     """The least multiple of `unit` that is not below n."""
     return -(-n // unit) * unit
+
+
+@dataclass(frozen=True, slots=True)
+class LayerShape:
+    """A layer without its numbers."""
+
+    inputs: int
+    units: int
+    activation: str
+    dropout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,7 @@ class LayerLayout:
         return np.append(weights.ravel(), biases)
 
 
-def layer_layouts(layers: tuple[LayerPlan, ...], real: Real) -> tuple[LayerLayout, ...]:
+def layer_layouts(layers: tuple[LayerShape, ...], real: Real) -> tuple[LayerLayout, ...]:
     """The layers one after the other."""
     found: list[LayerLayout] = []
     for layer in layers:

@@ -110,7 +110,8 @@ class Formula:
             if isinstance(first, bool) or isinstance(second, bool):
                 return second if first is False else first if second is False else True
             return self._code.both("or", first, second)
-        assert isinstance(node, ast.Compare)  # the table has no other tests
+        if not isinstance(node, ast.Compare):
+            raise AssertionError(ast.dump(node))  # the table has no other tests
         fold, predicate = _COMPARISONS[type(node.ops[0])]
         a, b = self._term(node.left), self._term(node.comparators[0])
         if isinstance(a, float) and isinstance(b, float):
@@ -199,7 +200,9 @@ class Lowered:
         self._terms: dict[int, Term] = dict(known)
         for node in nodes:
             if id(node) not in self._terms:
-                self._terms[id(node)] = self._formula(node).term(BY_SYMBOL[node.op].forward) if node.op else node.data
+                self._terms[id(node)] = (
+                    self._formula(node).term(BY_SYMBOL[node.op].forward) if node.op else node.data
+                )
 
     def term(self, node: Value) -> Term:
         """A node's value."""

@@ -12,25 +12,20 @@ from engine.compiler.dense import (
     Rows,
     WeightGradient,
     product,
-    transposed_size,
     transposition,
     weight_gradient,
 )
 from engine.compiler.draws import sub_key
 from engine.compiler.heads import TALLIES, DotHead, dot_head
 from engine.compiler.ir import Index
-from engine.compiler.layout import LayerLayout, Workspace
+from engine.compiler.layout import LayerLayout
 from engine.compiler.module import Module
+from engine.compiler.regions import Regions
 from engine.compiler.shape import ProgramShape
 from engine.compiler.updates import UpdateKernels
 from engine.compiler.vectors import Vectors
 
-SUM_BYTES = 8
 NULL = "null"
-
-DEFERRED_NUMBERS = 1_024
-"""Up to so many parameters are updated all at once, at a step's end; more, panel by panel, while the
-gradient is still in the nearest cache."""
 
 
 class Network:
@@ -38,57 +33,18 @@ class Network:
 
     def __init__(self, module: Module, shape: ProgramShape, rows: Rows, updates: UpdateKernels) -> None:
         self._module, self._shape, self._rows, self._updates = module, shape, rows, updates
-        self._workspace = Workspace(shape.real)
-        self._places: dict[str, int] = {}
         self._base = ""
-        self.packed = shape.layouts[-1].end
-        self.moments = updates.moments
-        self.deferred = shape.clipped or self.packed <= DEFERRED_NUMBERS
-        self._lay_out()
-
-    def _lay_out(self) -> None:
-        shape, capacity, lanes = self._shape, self._rows.capacity, self._shape.real.lanes
-        blocks = 1 + self.moments + shape.guarded
-        self._region("parameters", self.packed * blocks)  # with the moments, then the mask of padding
-        self._region("best", self.packed)
-        if self.deferred:
-            self._region("gradient", self.packed)
-        for i, layout in enumerate(() if self.deferred else shape.layouts):
-            self._region(f"gradient {i}", layout.panel)
-        self._region("constants", self._updates.slots * lanes)
-        self._region("sums", (2 * TALLIES + 1) * lanes * SUM_BYTES // shape.real.bytes)
-        self._region("targets", capacity)
-        self._region("weights", capacity)
-        self._region("scores", capacity)
-        self._region("values 0", capacity * shape.layouts[0].inputs.padded)
-        for i, (layout, activation) in enumerate(zip(shape.layouts, shape.activations, strict=True), start=1):
-            if layout.is_dot:
-                break
-            panels = capacity * layout.outputs.padded
-            self._region(f"values {i}", panels)
-            if activation.slope == STORED:
-                self._region(f"stored {i}", panels)
-            if i < len(shape.layouts):
-                self._region(f"slopes {i}", panels)
-        for i, layout in enumerate(shape.layouts):
-            if i and not layout.is_dot:
-                self._region(f"transposed {i}", transposed_size(layout))
-        if shape.validated and not shape.shuffled:
-            for name, numbers in (("targets", capacity), ("weights", capacity)):
-                self._region(f"validation {name}", numbers)
-            self._region("validation values 0", capacity * shape.layouts[0].inputs.padded)
-
-    def _region(self, name: str, numbers: int) -> None:
-        self._places[name] = self._workspace.region(numbers)
+        self.regions = Regions(shape, rows, updates.moments, updates.slots)
+        self.packed, self.deferred = self.regions.packed, self.regions.deferred
 
     @property
     def size(self) -> int:
         """Numbers in the workspace."""
-        return self._workspace.size
+        return self.regions.size
 
     def offset(self, name: str) -> int:
         """Where a region starts."""
-        return self._places[name]
+        return self.regions[name]
 
     @property
     def drops(self) -> bool:
@@ -103,7 +59,7 @@ class Network:
 
     def place(self, code: Vectors, name: str, further: Index = 0) -> str:
         """A region's address."""
-        return code.at(self._base, code.add(self._places[name], further))
+        return code.at(self._base, code.add(self.regions[name], further))
 
     def _input(self, code: Vectors, name: str, *, training: bool) -> str:
         prefix = "" if training or self._shape.shuffled else "validation "
@@ -124,7 +80,10 @@ class Network:
         def emit(code: Vectors) -> None:
             def row(b: Index, _: list[str]) -> list[str]:
                 source = code.load_index("%order", b, bits=32)
-                line, panel = code.at("%x", code.multiply(source, inputs.padded)), code.multiply(b, inputs.width)
+                line, panel = (
+                    code.at("%x", code.multiply(source, inputs.padded)),
+                    code.multiply(b, inputs.width),
+                )
                 for k in range(inputs.padded // code.real.lanes):
                     first = k * code.real.lanes
                     base = first // inputs.width * capacity * inputs.width + first % inputs.width
@@ -210,7 +169,10 @@ class Network:
     def _class_head(self, code: Vectors, values: str, rows: tuple[Index, Index], *, training: bool) -> None:
         shape = self._shape
         spec = ClassHead(
-            shape.layouts[-1].outputs, self._rows, shape.measure(training=training), shape.loss.name == "cross_entropy"
+            shape.layouts[-1].outputs,
+            self._rows,
+            shape.measure(training=training),
+            shape.loss.name == "cross_entropy",
         )
         pointers = [values, *(self._input(code, name, training=training) for name in ("targets", "weights"))]
         pointers.append(self._sums(code, training=training))
@@ -224,11 +186,17 @@ class Network:
             if layout.is_dot:
                 self._update(code, i)
                 continue
-            slopes = self._output_slopes(code, tiled) if i == len(shape.layouts) - 1 else self.place(code, f"slopes {i + 1}")
+            slopes = (
+                self._output_slopes(code, tiled)
+                if i == len(shape.layouts) - 1
+                else self.place(code, f"slopes {i + 1}")
+            )
             if i:
                 self._input_gradient(code, i, slopes, tiled)
             update = None if self.deferred else self._updates.update()
-            kernel = weight_gradient(self._module, WeightGradient(replace(layout, start=0), self._rows, update))
+            kernel = weight_gradient(
+                self._module, WeightGradient(replace(layout, start=0), self._rows, update)
+            )
             pointers = [self.place(code, f"values {i}"), slopes, self._parameters(code, layout)]
             pointers += [self._gradient(code, i), self.place(code, "constants")]
             code.call(kernel, tiled, pointers=pointers)
@@ -273,11 +241,15 @@ class Network:
     def _update(self, code: Vectors, i: int) -> None:
         if not self.deferred:
             layout = self._shape.layouts[i]
-            pointers = [self._parameters(code, layout), self._gradient(code, i), self.place(code, "constants")]
+            pointers = [
+                self._parameters(code, layout),
+                self._gradient(code, i),
+                self.place(code, "constants"),
+            ]
             code.call(self._updates.update(), layout.used, pointers=pointers)
 
     def clip(self, code: Vectors, limit: str) -> None:
-        """Looks at the whole gradient: the sum of the gradient's squares, and the factor that shortens it to `limit`."""
+        """Looks at the whole gradient: the sum of its squares, the factor that shortens it to `limit`."""
         bits = code.value(f"bitcast double {limit} to i64")
         pointers = [self.place(code, "gradient"), self.place(code, "constants")]
         code.call(self._updates.measurement(), self.packed, bits, pointers=pointers)
@@ -305,5 +277,6 @@ class Network:
         """Starts an epoch's sums from 0."""
         lanes = self._shape.real.lanes
         for i in range(2 * TALLIES + 1):
-            code.do(f"store <{lanes} x double> zeroinitializer, ptr {self.sum_address(code, i * lanes)}, align 64")
-
+            code.do(
+                f"store <{lanes} x double> zeroinitializer, ptr {self.sum_address(code, i * lanes)}, align 64"
+            )

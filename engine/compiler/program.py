@@ -11,13 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from engine.compiler import draws
+from engine.compiler.epoch import EpochEnd
+from engine.compiler.floating import flush_denormals
 from engine.compiler.frame import FrameInCode
 from engine.compiler.ir import Index
 from engine.compiler.jit import Compiled, Target, compile_text, host
 from engine.compiler.module import Module
 from engine.compiler.network import Network
-from engine.compiler.epoch import EpochEnd
-from engine.compiler.floating import flush_denormals
 from engine.compiler.shape import ProgramShape
 from engine.compiler.updates import TracedUpdate, UpdateKernels, square_sum
 from engine.compiler.vectors import Vectors
@@ -127,7 +127,7 @@ class _Run:
 
         early = code.value(f"icmp slt i64 {done}, {KNOWN_CORRECTIONS}")
         until = code.smaller(steps, code.value(f"sub i64 {KNOWN_CORRECTIONS}, {done}"))
-        code.when(early, lambda: code.loop(0, until, 1, [], copy) and None)
+        code.when(early, lambda: code.loop(0, until, 1, [], copy))
 
     def _step(self, k: Index, step: Index, rate: str, padded: Index) -> None:
         code, data, network = self._code, self._data, self._network
@@ -172,6 +172,8 @@ class _Run:
 
 
 @lru_cache(maxsize=64)
-def program(shape: ProgramShape, target: Target | None = None, cache_directory: Path | None = None) -> Program:
+def program(
+    shape: ProgramShape, target: Target | None = None, cache_directory: Path | None = None
+) -> Program:
     """The compiled program of a shape, kept while it is in use."""
     return Program(shape, target or host(), cache_directory)

@@ -11,8 +11,7 @@ from engine.compiler.activation import ActivationPlan
 from engine.compiler.dense import Rows
 from engine.compiler.heads import Kind, Measure
 from engine.compiler.ir import DOUBLE, FLOAT, Real
-from engine.compiler.layout import LayerLayout, layer_layouts, row_tile, rounded_up
-from engine.execution.plan import LayerPlan, Plan
+from engine.compiler.layout import LayerLayout, LayerShape, layer_layouts, rounded_up, row_tile
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.losses import Loss
 
@@ -23,7 +22,7 @@ Structure = tuple[tuple[str, Any], ...]
 class ProgramShape:
     """A training without its numbers. `knobs` keeps of the optimizer's only what shapes its formula."""
 
-    layers: tuple[LayerPlan, ...]
+    layers: tuple[LayerShape, ...]
     loss: Loss
     kind: Kind
     watched: str
@@ -34,25 +33,6 @@ class ProgramShape:
     weighted: bool
     validated: bool
     precision: str
-
-    @classmethod
-    def of(cls, plan: Plan) -> ProgramShape:
-        """The shape of a plan."""
-        stopping = plan.early_stopping
-        splits = (plan.train, plan.validation) if plan.validation else (plan.train,)
-        return cls(
-            layers=plan.layers,
-            loss=plan.loss,
-            kind="regression" if plan.task == "regression" else "classes",
-            watched=stopping.metric if stopping else ("val_loss" if plan.validation else "train_loss"),
-            optimizer=plan.optimizer.name,
-            knobs=structure(plan.optimizer.knobs),
-            batch=plan.rows_per_step,
-            shuffled=plan.batch_size is not None,
-            weighted=any(rows.weights is not None for rows in splits),
-            validated=plan.validation is not None,
-            precision=plan.precision,
-        )
 
     @cached_property
     def real(self) -> Real:
@@ -81,7 +61,7 @@ class ProgramShape:
     @property
     def guarded(self) -> bool:
         """Whether padding must be kept at 0 by force: without eps an update divides 0 by 0."""
-        return dict(self.knobs).get("eps", 1.0) == 0.0
+        return bool(dict(self.knobs).get("eps", 1.0) == 0.0)
 
     @property
     def targets(self) -> tuple[float, float]:
@@ -123,5 +103,11 @@ def variables(knobs: Mapping[str, Any]) -> list[float]:
     found: list[float] = []
     for name, knob in knobs.items():
         if name != "learning_rate":
-            found += map(float, knob) if isinstance(knob, tuple) else [knob] if isinstance(knob, float) and knob else []
+            found += (
+                map(float, knob)
+                if isinstance(knob, tuple)
+                else [knob]
+                if isinstance(knob, float) and knob
+                else []
+            )
     return found

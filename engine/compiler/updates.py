@@ -8,6 +8,7 @@ kept in a table of constants; the rest is the loop over parameters.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from engine.autograd.value import Value, graph
@@ -31,9 +32,8 @@ class TracedUpdate:
         symbolic = {name: self._symbolic(knob) for name, knob in knobs.items()}
         self.parameter, self.gradient, self.rate, self.step = (Value(0.5) for _ in range(4))
         self.moments = tuple(Value(0.5) for _ in optimizer.state(knobs))
-        self.corrections = tuple(
-            value for value in optimizer.corrections(symbolic, self.step)  # type: ignore[arg-type]  # a Value counts steps as well
-        )
+        count: Any = self.step  # a Value counts steps as well as an int
+        self.corrections: tuple[Value, ...] = tuple(map(_as_value, optimizer.corrections(symbolic, count)))
         handed = tuple(Value(0.5) for _ in self.corrections)
         moved, moments = optimizer.update(
             self.parameter, self.gradient, self.moments, Step(self.rate, symbolic, handed)
@@ -68,7 +68,9 @@ class TracedUpdate:
 
     def _divides_by_fixed(self, node: Value) -> bool:
         return (
-            node.op == "/" and id(node.operands[0]) in self.varying and id(node.operands[1]) not in self.varying
+            node.op == "/"
+            and id(node.operands[0]) in self.varying
+            and id(node.operands[1]) not in self.varying
         )
 
     @property
@@ -84,10 +86,17 @@ class TracedUpdate:
         return list(found.values())
 
 
+def _as_value(traced: Any) -> Value:
+    """A correction as a node, even where it is a plain number."""
+    return traced if isinstance(traced, Value) else Value(traced)
+
+
 class UpdateKernels:
     """The kernels of one optimizer; `stride` lies between a parameter and its moments."""
 
-    def __init__(self, module: Module, traced: TracedUpdate, stride: int, *, clipped: bool, guarded: bool) -> None:
+    def __init__(
+        self, module: Module, traced: TracedUpdate, stride: int, *, clipped: bool, guarded: bool
+    ) -> None:
         self._module, self._traced, self._stride = module, traced, stride
         self._clipped, self._guarded = clipped, guarded
 
@@ -166,8 +175,8 @@ class UpdateKernels:
             return [code.fma(g, g, s) for g, s in zip(gradients, sums, strict=True)]
 
         sums = code.loop(0, "%n", BLOCK * lanes, [(real.vector, ZERO)] * BLOCK, block)
-        for chain, partial in enumerate(sums):
-            code.store(partial, "%c", chain * lanes)
+        for chain, squares in enumerate(sums):
+            code.store(squares, "%c", chain * lanes)
         total = square_sum(code)
         norm = code.root(code.splat(code.sum(total)))
         limit = code.value("bitcast i64 %limit to double")
@@ -197,9 +206,10 @@ class UpdateKernels:
             places = [code.add(k, chain * lanes) for chain in range(BLOCK)]
             gradients = [code.load("%d", place) for place in places]
             norms = [code.fma(g, g, s) for g, s in zip(gradients, sums, strict=False)]
-            for place, gradient in zip(places, gradients, strict=True):
-                shortened = gradient if factor is None else code.times(gradient, factor)
-                self._move(code, place, shortened, dict(known), inverse)
+            if factor is not None:
+                gradients = [code.times(gradient, factor) for gradient in gradients]
+            moves = zip(places, gradients, strict=True)
+            code.interleave([partial(self._move, code, place, g, dict(known), inverse) for place, g in moves])
             return norms
 
         sums = code.loop(0, "%n", BLOCK * lanes, [(code.real.vector, s) for s in sums], block)
@@ -216,7 +226,9 @@ class UpdateKernels:
             known[id(value)] = code.load("%w", place)
         nodes = [n for n in traced.nodes if id(n) in traced.varying or (not n.op and id(n) not in known)]
         values = FusedUpdate(code, nodes, known, inverse)
-        live = code.load("%w", code.add(k, (1 + len(traced.moments)) * self._stride)) if self._guarded else None
+        live = (
+            code.load("%w", code.add(k, (1 + len(traced.moments)) * self._stride)) if self._guarded else None
+        )
         for result, place in zip(traced.results, places, strict=True):
             moved = values.vector(result)
             if live is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 
 from engine.execution.arrays import ArrayExecutor
 from engine.execution.eager import EagerExecutor
@@ -10,10 +13,31 @@ from engine.execution.plan import Executor, Plan, State
 from engine.registry import Registry
 
 EXECUTORS: Registry[Callable[[Plan, State], Executor]] = Registry("executor")
+
+
+@EXECUTORS.register("compiled")
+def _compiled(plan: Plan, state: State) -> Executor:
+    """Loaded when first asked for: the compiler's library takes its time, and some platforms lack it."""
+    executor: Executor = import_module("engine.execution.compiled").CompiledExecutor(plan, state)
+    return executor
+
+
 EXECUTORS.add("arrays", ArrayExecutor)
 EXECUTORS.add("eager", EagerExecutor)
 
 
 def make_executor(plan: Plan, state: State, name: str | None = None) -> Executor:
     """The executor called `name`, or the fastest one; raises UnknownName."""
-    return EXECUTORS.get(name or EXECUTORS.names()[0])(plan, state)
+    return EXECUTORS.get(name or ("compiled" if can_compile() else "arrays"))(plan, state)
+
+
+@cache
+def can_compile() -> bool:
+    """Whether this machine has the compiler; if not, a warning says so once."""
+    try:
+        import_module("llvmlite.binding")
+    except (ImportError, OSError) as error:
+        message = f"trainings run uncompiled, several times slower: llvmlite cannot be loaded ({error})"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        return False
+    return True

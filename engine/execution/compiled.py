@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from engine.compiler.frame import HISTORY, Frame
 from engine.compiler.heads import TALLIES
 from engine.compiler.jit import Target
-from engine.compiler.layout import flat_positions, rounded_up
-from engine.compiler.program import KNOWN_CORRECTIONS, Program, program
-from engine.compiler.shape import ProgramShape, variables
+from engine.compiler.layout import LayerShape, flat_positions, rounded_up
+from engine.compiler.program import KNOWN_CORRECTIONS, program
+from engine.compiler.shape import ProgramShape, structure, variables
 from engine.execution.plan import (
     DROPOUT_STREAM,
     SHUFFLE_STREAM,
     Array,
     Best,
+    LayerPlan,
     Plan,
     Progress,
     Rows,
@@ -41,6 +42,30 @@ def aligned_zeros(numbers: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     raw = np.zeros(numbers * dtype.itemsize + PAGE, np.uint8)
     start = -raw.ctypes.data % PAGE
     return raw[start : start + numbers * dtype.itemsize].view(dtype)
+
+
+def shape_of(plan: Plan) -> ProgramShape:
+    """The shape of a plan."""
+    stopping = plan.early_stopping
+    splits = (plan.train, plan.validation) if plan.validation else (plan.train,)
+    return ProgramShape(
+        layers=layer_shapes(plan.layers),
+        loss=plan.loss,
+        kind="regression" if plan.task == "regression" else "classes",
+        watched=stopping.metric if stopping else ("val_loss" if plan.validation else "train_loss"),
+        optimizer=plan.optimizer.name,
+        knobs=structure(plan.optimizer.knobs),
+        batch=plan.rows_per_step,
+        shuffled=plan.batch_size is not None,
+        weighted=any(rows.weights is not None for rows in splits),
+        validated=plan.validation is not None,
+        precision=plan.precision,
+    )
+
+
+def layer_shapes(layers: tuple[LayerPlan, ...]) -> tuple[LayerShape, ...]:
+    """Layers as the compiler knows them."""
+    return tuple(LayerShape(layer.inputs, layer.units, layer.activation, layer.dropout) for layer in layers)
 
 
 class _Data:
@@ -81,7 +106,7 @@ class CompiledExecutor:
         cache_directory: Path | None = None,
     ) -> None:
         self._plan, self._state, self._stale = plan, state, False
-        shape = ProgramShape.of(plan)
+        shape = shape_of(plan)
         self._shape, self._program = shape, program(shape, target, cache_directory)
         self._dtype = np.dtype(plan.precision)
         self._positions = flat_positions(shape.layouts)

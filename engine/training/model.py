@@ -16,8 +16,8 @@ from safetensors.numpy import load, save
 
 from engine.data.preprocessing import Encoding, Input
 from engine.errors import BadModel, BadSpec
-from engine.execution.arrays import forward
 from engine.execution.plan import LayerPlan, unflatten
+from engine.execution.predictor import Scores, make_predictor
 from engine.execution.tally import predicted_classes
 from engine.spec.resolve import class_text
 from engine.spec.sections import TrainingSpec
@@ -64,7 +64,11 @@ class TrainedModel:
 
     def scores(self, x: Array) -> Array:
         """(rows, encoded width) → (rows, outputs): the output units' values after their activation."""
-        return forward(self.layers, self.parameters, x)
+        return self._predictor(x)
+
+    @cached_property
+    def _predictor(self) -> Scores:
+        return make_predictor(self.layers, self.parameters)
 
     def predict(self, instances: Sequence[Any]) -> list[dict[str, Any]]:
         """One answer for each instance, an object by name or an array in the order of `inputs`.

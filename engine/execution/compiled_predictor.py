@@ -1,0 +1,62 @@
+"""Predictions by machine code: parameters packed once, a workspace for each thread."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from engine.compiler.jit import Target
+from engine.compiler.layout import flat_positions
+from engine.compiler.prediction import ROWS_AT_ONCE, PredictionProgram, PredictionShape, prediction_program
+from engine.execution.compiled import aligned_zeros, layer_shapes
+from engine.execution.plan import Array, LayerPlan
+
+_FLOAT64 = np.dtype(np.float64)
+
+
+class CompiledPredictor:
+    """(rows, inputs) → (rows, outputs): one row by a program of its own, many in blocks.
+
+    A row's scores are the same bits, whatever rows stand beside it.
+    """
+
+    def __init__(
+        self,
+        layers: tuple[LayerPlan, ...],
+        parameters: Array,
+        *,
+        target: Target | None = None,
+        cache_directory: Path | None = None,
+    ) -> None:
+        self._layers, self._outputs = layer_shapes(layers), layers[-1].units
+        self._target, self._cache_directory = target, cache_directory
+        layouts = PredictionShape(self._layers, 1).layouts
+        self._packed = aligned_zeros(layouts[-1].end, _FLOAT64)
+        self._packed[flat_positions(layouts)] = parameters
+        self._inputs = layers[0].inputs
+        self._threads = threading.local()
+
+    def __call__(self, x: Array) -> Array:
+        """The scores; x of another width is refused, since the program would read past its end."""
+        x = np.ascontiguousarray(x, np.float64)
+        if x.ndim != 2 or x.shape[1] != self._inputs:
+            raise ValueError(f"x must have {self._inputs} columns, got shape {x.shape}")
+        scores = np.empty((len(x), self._outputs))
+        if len(x):
+            program, workspace = self._program(1 if len(x) == 1 else ROWS_AT_ONCE)
+            program.forward(
+                x.ctypes.data, scores.ctypes.data, self._packed.ctypes.data, workspace.ctypes.data, len(x)
+            )
+        return scores
+
+    def _program(self, block: int) -> tuple[PredictionProgram, Array]:
+        """The program for blocks of so many rows, with this thread's workspace."""
+        name = f"block_{block}"
+        known: tuple[PredictionProgram, Array] | None = getattr(self._threads, name, None)
+        if known is None:
+            program = prediction_program(self._layers, block, self._target, self._cache_directory)
+            known = program, aligned_zeros(program.size, _FLOAT64)
+            setattr(self._threads, name, known)
+        return known
