@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from engine.training.model import TrainedModel
+from engine.training.rows import RowReader
 from service.tables import models
 from service.tables.base import Database
 
@@ -20,6 +21,7 @@ class Loaded:
     id: str
     version: int
     trained: TrainedModel
+    reader: RowReader
     size: int
 
 
@@ -67,7 +69,8 @@ class LoadedModels:
             data = models.parameters(db, row.id)
         if data is None:
             return None
-        loaded = Loaded(row.id, row.version, TrainedModel.from_bytes(data), len(data))
+        trained = TrainedModel.from_bytes(data)
+        loaded = Loaded(row.id, row.version, trained, RowReader(trained.inputs), len(data))
         self._keep(loaded)
         return loaded
 

@@ -62,7 +62,7 @@ class ModelChange(Schema):
 
     name = Text(most=100)
     notes = fields.Raw(
-        allow_none=True, metadata={"type": ["string", "null"], "maxLength": 10_000, "description": "Yours."}
+        allow_none=True, metadata={"type": "string", "maxLength": 10_000, "description": "Yours."}
     )
     metadata = Object(allow_none=True, metadata={"description": "Yours; only kept."})
 

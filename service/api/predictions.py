@@ -7,12 +7,23 @@ import orjson
 from flask import Response, request
 from marshmallow import fields
 
+from engine.data.matrices import Array
 from engine.errors import Problem
 from service.api.loaded_models import Loaded, is_fixed
 from service.api.models import load_model
-from service.api.parts import running
+from service.api.rows import (
+    BINARY_BODIES,
+    RAW,
+    RETURN_QUERY,
+    check_count,
+    documents,
+    matrix_of,
+    read_binary,
+    wanted_members,
+    wanted_of_query,
+)
 from service.errors import invalid
-from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, require_media_type
+from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast
 from service.web.conditional import with_etag
 from service.web.contract import Blueprint
 from service.web.schemas import Answer, escape, shown, unknown_name
@@ -27,6 +38,11 @@ _PREDICTION = {
         "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
         "scores": {"type": "array", "items": {"type": "number"}},
         "value": {"type": "number", "description": "Regression: in the target's own unit."},
+        "warnings": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Only where an input lies outside the range of the training data.",
+        },
     },
 }
 _ROWS = {
@@ -71,36 +87,59 @@ class PredictionsSchema(Answer):
     predictions = fields.Raw(required=True, metadata={"type": "array", "items": _PREDICTION})
 
 
+_BODY = rows_body()
+_BODY["content"] |= BINARY_BODIES
 blueprint = Blueprint("predictions", "What models say.")
 
 
-@blueprint.post("/models/<model>/predictions")
-@blueprint.documented(requestBody=rows_body())
+@blueprint.post("/models/<model>/predictions", produces=(JSON_MEDIA_TYPE, RAW))
+@blueprint.documented(requestBody=_BODY, parameters=[RETURN_QUERY])
 @blueprint.answer(200, PredictionsSchema())
 def create_predictions(model: str) -> Response:
-    """Predict for rows."""
-    require_media_type(JSON_MEDIA_TYPE)
-    loaded = load_model(model)
-    document = read_object(parse_json_fast(request.get_data(cache=False)))
-    return _answer(loaded, read_instances(document))
+    """Predict for rows; who accepts application/octet-stream gets bare float64, row by row."""
+    loaded, wanted = load_model(model), wanted_of_query()
+    if request.mimetype == JSON_MEDIA_TYPE:
+        rows = read_rows(loaded, read_object(parse_json_fast(request.get_data(cache=False))))
+    else:
+        rows = read_binary(loaded)
+    if request.accept_mimetypes.best_match((JSON_MEDIA_TYPE, RAW)) == RAW:
+        return _bare_answer(matrix_of(loaded, rows, wanted))
+    return _answer(loaded, rows, wanted)
 
 
 @blueprint.get("/models/<model>/predictions")
-@blueprint.documented(parameters=[ROW_QUERY])
+@blueprint.documented(parameters=[ROW_QUERY, RETURN_QUERY])
 @blueprint.answer(200, PredictionsSchema())
 def read_prediction(model: str) -> Response:
     """Predict for one row in the query; the answer may be kept for ever where the version is fixed."""
-    loaded = load_model(model)
-    response = _answer(loaded, [loaded.trained.instance_from_text(row_of_query())])
+    loaded, texts = load_model(model), row_of_query()
+    asked = "return" in texts and all(each.name != "return" for each in loaded.trained.inputs)
+    wanted = wanted_members([texts.pop("return")]) if asked else None
+    rows = loaded.reader.read([loaded.trained.instance_from_text(texts)])
+    response = _answer(loaded, rows, wanted)
     response.headers["Cache-Control"] = FOREVER if is_fixed(model, loaded.id) else "private, no-cache"
     response.headers["Vary"] = "Authorization"
     return with_etag(response)
 
 
-def _answer(loaded: Loaded, instances: Sequence[Any]) -> Response:
-    predictions = loaded.trained.predict(instances)
+def _answer(loaded: Loaded, rows: Array, wanted: frozenset[str] | None) -> Response:
+    predictions = documents(loaded, rows, wanted)
     body = {"model_id": loaded.id, "version": loaded.version, "predictions": predictions}
     return Response(orjson.dumps(body), mimetype=JSON_MEDIA_TYPE)
+
+
+def _bare_answer(matrix: Array) -> Response:
+    shape = {"Gradhouse-Shape": ",".join(map(str, matrix.shape))}
+    return Response(matrix.astype("<f8").tobytes(), mimetype=RAW, headers=shape)
+
+
+def read_rows(loaded: Loaded, document: dict[str, Any]) -> Array:
+    """The rows of a JSON body as raw cells; raises ServiceError and BadData."""
+    if "columns" in document and len(document) == 1:
+        columns = checked_columns(document["columns"])
+        check_count(len(next(iter(columns.values()))), "/columns")
+        return loaded.reader.read_columns(columns)
+    return loaded.reader.read(read_instances(document))
 
 
 def row_of_query() -> dict[str, str]:
@@ -132,10 +171,7 @@ def read_instances(document: dict[str, Any], *, options: Sequence[str] = ()) -> 
         raise invalid(
             [Problem("/instances", "wrong_type", f"instances must be an array of rows, got {shown(rows)}")]
         )
-    most = running().settings.max_instances
-    if not 1 <= len(rows) <= most:
-        detail = f"a request may hold 1 to {most} rows, got {len(rows)}"
-        raise invalid([Problem(f"/{next(iter(document))}", "out_of_range", detail)])
+    check_count(len(rows), f"/{next(iter(document))}")
     return rows
 
 
@@ -158,6 +194,12 @@ def _wrong_members(document: Mapping[str, Any], known: Sequence[str]) -> list[Pr
 
 
 def _rows_of_columns(columns: Any) -> list[dict[str, Any]]:
+    columns = checked_columns(columns)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def checked_columns(columns: Any) -> dict[str, list[Any]]:
+    """The body's columns, which must be arrays of one length; raises ServiceError."""
     if not isinstance(columns, dict) or not columns:
         raise invalid(
             [Problem("/columns", "wrong_type", f"columns must be an object of arrays, got {shown(columns)}")]
@@ -169,7 +211,7 @@ def _rows_of_columns(columns: Any) -> list[dict[str, Any]]:
     uneven = [name for name, cells in columns.items() if len(cells) != count]
     if uneven:
         raise invalid([_uneven(name, len(columns[name]), count) for name in uneven])
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return columns
 
 
 def _not_an_array(name: str, cells: Any) -> Problem:
