@@ -123,7 +123,10 @@ def quick_root(code: Vectors, x: Vector) -> Vector:
 
 
 def quick_quotient(code: Vectors, a: Vector, b: Vector) -> Vector:
-    """a / b for b of ordinary size, to a unit in the last place: 1/b by two cubic steps, then mended."""
+    """a / b for b of ordinary size, to a unit in the last place: 1/b by two cubic steps, then mended.
+
+    Below some 1e-290 the remainder that mends it is denormal, and half of the digits are lost.
+    """
     minus_b = code.negative(b)
     guess = code.bits_constant(_format(code.real).quotient_guess)
     inverse = code.as_reals(code.bits("sub", guess, code.as_bits(b)))
@@ -216,9 +219,15 @@ def erf(code: Vectors, x: Vector) -> Vector:
 
 def power(code: Vectors, a: Vector, b: Vector) -> Vector:
     """aᵇ as exp(b·log|a|), with pow's signs: NaN for a negative base and a broken exponent."""
-    size = exp(code, code.times(b, log(code, code.magnitude(a))))
+    base = code.magnitude(a)
+    size = exp(code, code.times(b, log(code, base)))
+    size = code.either(code.compare("oeq", base, 1.0), 1.0, size)
     one = code.both("or", code.compare("oeq", b, 0.0), code.compare("oeq", a, 1.0))
     whole = code.compare("oeq", code.floor(b), b)
     even = code.compare("oeq", code.times(code.floor(code.times(b, 0.5)), 2.0), b)
-    signed = code.either(whole, code.either(even, size, code.negative(size)), math.nan)
-    return code.either(one, 1.0, code.either(code.compare("olt", a, 0.0), signed, size))
+    no_root = code.both("and", code.compare("ogt", base, 0.0), code.compare("olt", base, math.inf))
+    broken = code.either(no_root, math.nan, size)
+    broken = code.either(code.compare("uno", b, b), math.nan, broken)
+    signed = code.either(whole, code.either(even, size, code.negative(size)), broken)
+    below = code.compare("olt", code.with_sign(code.constant(1.0), a), 0.0)  # −0 too
+    return code.either(one, 1.0, code.either(below, signed, size))

@@ -71,7 +71,9 @@ class Compiled:
 
     def function(self, name: str, arguments: int) -> Any:
         """A callable that takes addresses and integers, and holds no lock while it runs."""
-        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)(self._addresses[name])
+        function = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)(self._addresses[name])
+        function.compiled = self  # type: ignore[attr-defined]  # the code lives as long as the callable
+        return function
 
 
 def compile_text(

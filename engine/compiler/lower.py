@@ -229,8 +229,15 @@ class Lowered:
             formula, slope = self._formula(node), slopes[id(node)]
             for operand, partial in zip(node.operands, BY_SYMBOL[node.op].partials, strict=True):
                 if id(operand) in reaching:
-                    self._accumulate(slopes, operand, formula.scaled(partial, slope))
+                    share = formula.scaled(partial, slope)
+                    self._accumulate(slopes, operand, share if node is root else self._stopped(share, slope))
         return [slopes.get(id(x), 0.0) for x in wanted]
+
+    def _stopped(self, share: Term, slope: Term) -> Term:
+        """A share of a slope, 0 where the slope is: a way not taken leaks no NaN, as in Value."""
+        if isinstance(share, float) or isinstance(slope, float) or share == slope:
+            return share
+        return self._code.either(self._code.compare("oeq", slope, 0.0), 0.0, share)
 
     def _accumulate(self, slopes: dict[int, Term], operand: Value, share: Term) -> None:
         before = slopes.get(id(operand), 0.0)
