@@ -71,6 +71,18 @@ def test_the_size_of_chunks_changes_nothing(executor: str) -> None:
     assert fine.result().model.sha256 == coarse.result().model.sha256
 
 
+@each_executor
+def test_the_way_a_loss_does_not_take_leaves_the_parameters_finite(executor: str) -> None:
+    # from zeros every first score is 0, where log and 1/s have no finite slope
+    loss = {"expression": "where(s > 0, log(s) + 1/s, (s - y)**2 + where(s < 0, sqrt(s*s*s*s), 0))"}
+    model = {"hidden_layers": [], "init": "zeros"}
+    training = {"epochs": 2, "batch_size": None, "early_stopping": None}
+    document = {"loss": loss, "model": model, "training": training, "split": {"validation": 0}}
+    made = trainer(document | {"optimizer": {"name": "sgd", "learning_rate": 1e-3}}, executor=executor)
+    assert np.isfinite(run(made).columns["grad_norm"]).all()
+    assert np.isfinite(made.result().model.parameters).all()
+
+
 def test_the_same_training_twice_gives_the_same_checkpoint() -> None:
     def state() -> tuple[bytes, bytes]:
         made = trainer(quick(epochs=3))
