@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from engine.compiler.ir import Index, Vector
-from engine.compiler.layout import LayerLayout, Panels
+from engine.compiler.layout import LayerLayout, Panels, rounded_up
 from engine.compiler.lower import Formula
 from engine.compiler.module import Module
 from engine.compiler.vectors import ZERO, Vectors
@@ -37,6 +37,10 @@ class Rows:
     def tiled(self) -> Index:
         """Rows in whole tiles: known where the batch is a single tile, else the argument %rows."""
         return self.tile if self.batch <= self.tile else "%rows"
+
+    def in_group(self, lanes: int) -> int:
+        """Rows in a group that fills a vector: fewer than its lanes where the batch has no more."""
+        return min(lanes, rounded_up(self.batch, self.tile))
 
 
 def sloped(code: Vectors, rule: Slope, slope: Vector, source: Callable[[], Vector]) -> Vector:

@@ -168,7 +168,7 @@ def dot_products(code: Vectors, inputs: Panels, rows: Rows, row: Index, weights:
     `weights` are registers that hold them all, or none: then they are read from `%w`, past the bias.
     """
     lanes = code.real.lanes
-    live = min(lanes, rows.tile) if rows.batch < lanes else lanes
+    live = rows.in_group(lanes)
 
     def panel(k: Index, sums: list[str]) -> list[str]:
         offset = code.add(code.multiply(k, rows.capacity * inputs.width), code.multiply(row, inputs.width))
@@ -222,7 +222,7 @@ def _group_gradient(
 ) -> list[Vector]:
     """A group's (by row and panel) share of the weights' gradient, and the slopes of the layer below."""
     (row, panel), inputs, lanes, totals = at, spec.layout.inputs, code.real.lanes, list(totals)
-    live = min(lanes, spec.rows.tile) if spec.rows.batch < lanes else lanes
+    live = spec.rows.in_group(lanes)
     offset = code.multiply(panel, spec.rows.capacity * inputs.width)
     place = code.add(offset, code.multiply(row, inputs.width))
     a, g, s = (code.at(pointer, place) for pointer in ("%a", "%g", "%s"))

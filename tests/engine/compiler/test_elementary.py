@@ -14,7 +14,11 @@ from engine.compiler.ir import DOUBLE, FLOAT, Real
 from tests.engine.compiler.machine import on_vectors, units_in_the_last_place
 
 DRAWS = np.random.default_rng(1)
-EVERYWHERE = [DRAWS.uniform(-3, 3, 20_000), DRAWS.uniform(-600, 600, 20_000), 10.0 ** DRAWS.uniform(-280, 0, 20_000)]
+EVERYWHERE = [
+    DRAWS.uniform(-3, 3, 20_000),
+    DRAWS.uniform(-600, 600, 20_000),
+    10.0 ** DRAWS.uniform(-280, 0, 20_000),
+]
 POSITIVE = [DRAWS.uniform(0, 3, 20_000), 10.0 ** DRAWS.uniform(-300, 300, 20_000)]
 UNIT = [DRAWS.uniform(-1, 1, 20_000), DRAWS.uniform(0, 1, 20_000), 10.0 ** DRAWS.uniform(-280, 0, 20_000)]
 
@@ -27,7 +31,9 @@ FUNCTIONS: list[tuple[str, list[Any], Callable[..., Any], float]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "intervals", "judge", "bound"), FUNCTIONS, ids=lambda x: x if isinstance(x, str) else "")
+@pytest.mark.parametrize(
+    ("name", "intervals", "judge", "bound"), FUNCTIONS, ids=lambda x: x if isinstance(x, str) else ""
+)
 def test_a_function_is_right_to_a_few_units_in_the_last_place(
     name: str, intervals: list[Any], judge: Callable[..., Any], bound: float
 ) -> None:
@@ -53,7 +59,23 @@ def test_powers_are_right_as_far_as_the_exponent_lets_them() -> None:
     assert np.abs(got / a**b - 1.0).max() <= 1e-13
 
 
-EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-300, 800.0, -800.0, 709.7, -745.0, math.inf, -math.inf, math.nan]
+EDGES = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -2.0,
+    3.0,
+    1e-300,
+    800.0,
+    -800.0,
+    709.7,
+    -745.0,
+    math.inf,
+    -math.inf,
+    math.nan,
+]
 
 
 @pytest.mark.parametrize("name", ["exp", "expm1", "tanh", "log", "log1p", "erf"])
@@ -65,7 +87,9 @@ def test_edges_are_those_of_the_table(name: str) -> None:
 
 
 def test_the_edges_of_powers_are_those_of_the_table() -> None:
-    pairs = [(a, b) for a in EDGES for b in (0.0, 1.0, -1.0, 2.0, 3.0, 0.5, -2.5, math.inf, -math.inf, math.nan)]
+    pairs = [
+        (a, b) for a in EDGES for b in (0.0, 1.0, -1.0, 2.0, 3.0, 0.5, -2.5, math.inf, -math.inf, math.nan)
+    ]
     a, b = np.array(pairs).T
     got = on_vectors(lambda code, x, y: [elementary.power(code, x, y)], a, b)[0]
     wanted = np.array([SCALAR_FUNCTIONS["power"](x, y) for x, y in pairs])
@@ -79,7 +103,10 @@ def test_quick_roots_and_quotients_are_as_good_as_the_dividers(real: Real, bound
     if real is FLOAT:
         a, b = a.astype(np.float32), b.astype(np.float32)
     root, quotient = on_vectors(
-        lambda code, x, y: [elementary.quick_root(code, x), elementary.quick_quotient(code, x, y)], a, b, real=real
+        lambda code, x, y: [elementary.quick_root(code, x), elementary.quick_quotient(code, x, y)],
+        a,
+        b,
+        real=real,
     )
     assert units_in_the_last_place(root, np.sqrt(a.astype(np.longdouble))).max() <= bound
     assert units_in_the_last_place(quotient, a.astype(np.longdouble) / b).max() <= bound

@@ -16,7 +16,24 @@ from engine.nn.losses import LOSSES
 from tests.engine.compiler.machine import on_vectors
 
 DRAWS = np.random.default_rng(3)
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, -3.0, 0.5, 30.0, -40.0, 1e-9, -1e-9, 700.0, -700.0, math.inf, -math.inf, math.nan]
+SPECIAL = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    2.0,
+    -3.0,
+    0.5,
+    30.0,
+    -40.0,
+    1e-9,
+    -1e-9,
+    700.0,
+    -700.0,
+    math.inf,
+    -math.inf,
+    math.nan,
+]
 
 
 def judged(function: Callable[..., Value], *columns: np.ndarray[Any, Any]) -> list[list[float]]:
@@ -41,7 +58,9 @@ def compiled(function: Callable[..., Value], *columns: np.ndarray[Any, Any]) -> 
     return on_vectors(emit, *columns)
 
 
-def assert_agree(function: Callable[..., Value], *columns: np.ndarray[Any, Any], atol: float = 1e-300) -> None:
+def assert_agree(
+    function: Callable[..., Value], *columns: np.ndarray[Any, Any], atol: float = 1e-300
+) -> None:
     for got, wanted in zip(compiled(function, *columns), judged(function, *columns), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-13, atol=atol)
 

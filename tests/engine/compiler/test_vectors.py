@@ -28,7 +28,11 @@ def test_sums_have_the_same_bits_on_avx2_and_here() -> None:
     rows = DRAWS.normal(size=(8, 8)) * 10.0 ** DRAWS.integers(-9, 9, (8, 8))
 
     def sums(code, *vectors):  # type: ignore[no-untyped-def]  # a piece of test code
-        return [code.sums(vectors), code.splat(code.sum(vectors[0])), code.fma(vectors[0], vectors[1], vectors[2])]
+        return [
+            code.sums(vectors),
+            code.splat(code.sum(vectors[0])),
+            code.fma(vectors[0], vectors[1], vectors[2]),
+        ]
 
     here = on_vectors(sums, *rows)
     narrow = on_vectors(sums, *rows, target=Target.avx2())
