@@ -9,8 +9,19 @@ import orjson
 from flask import Flask, Response
 
 from engine.errors import BadModel, EngineError
-from service.api import aliases, datasets, health, history, jobs, models, options, parts, predictions
-from service.api.inside import expressions, gradients, graphs, hard_rows, surfaces
+from service.api import (
+    aliases,
+    datasets,
+    evaluations,
+    health,
+    history,
+    jobs,
+    models,
+    options,
+    parts,
+    predictions,
+)
+from service.api.inside import expressions, gradients, graphs, hard_rows, replay, surfaces
 from service.api.loaded_models import LoadedModels
 from service.broker import Broker
 from service.dashboard.pages import make_pages

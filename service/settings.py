@@ -57,6 +57,9 @@ class Settings:
     max_graph_nodes: int = _setting(20_000, "most nodes of one expression graph", least=1)
     max_drawn_nodes: int = _setting(2_000, "most nodes of a graph drawn as SVG", least=1)
 
+    replay_snapshots: int = _setting(120, "most snapshots of a training kept for its replay", least=2)
+    replay_bytes: int = _setting(32 * MIB, "largest size of a training's snapshots", least=1)
+
     max_units: int = _setting(4096, "most units of one layer", least=1)
     max_layers: int = _setting(64, "most hidden layers", least=1)
     max_parameters: int = _setting(10_000_000, "most parameters of a model", least=1)

@@ -20,6 +20,7 @@ from engine.training.history import HistoryBlock
 from engine.training.metrics import Metrics, final_metrics
 from engine.training.model import TrainedModel
 from engine.training.preparation import prepare
+from engine.training.snapshots import Budget, Recorder, Snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,12 @@ class Trainer:
         executor: str | None = None,
         *,
         validation: Table | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """Prepares the data and, from a checkpoint, goes on where it stood.
 
-        `validation` is the table of the spec's `split.dataset_id`, where it names one. Raises BadData
+        `validation` is the table of the spec's `split.dataset_id`, where it names one; `budget` says how
+        much of the way is kept in snapshots, without one nothing. Raises BadData
         where a table does not allow it, and BadModel for a checkpoint that is corrupt, from another
         training, or from other numerics.
         """
@@ -64,6 +67,7 @@ class Trainer:
             self._check(saved)
         self.seconds = saved.seconds if saved else 0.0
         self._stopped_by = saved.stopped_by if saved else None
+        self._recorder = Recorder(self._plan.epochs, state, budget) if budget else None
 
     def _digest(self) -> str:
         """The digest of all that the result depends on: spec, encoded rows, first parameters."""
@@ -102,6 +106,12 @@ class Trainer:
         return self._plan.epochs
 
     @property
+    def best_epoch(self) -> int:
+        """The epoch that was best by the metric watched, counted from 1; without early stopping the last."""
+        best = self._executor.state.best
+        return best.epoch if self._plan.early_stopping and best else self.epoch
+
+    @property
     def stopped_by(self) -> str | None:
         """What ended the training before its last epoch: `early_stopping`, `max_seconds`, `request`."""
         if self._stopped_by is None and self._executor.state.is_over(self._plan) and self.epoch < self.epochs:
@@ -122,9 +132,13 @@ class Trainer:
         epochs = 1
         while not self.done:
             first, started = self.epoch + 1, time.perf_counter()
+            if self._recorder is not None:
+                epochs = min(epochs, self._recorder.until_next(self.epoch))
             progress = self._executor.run(epochs)
             spent = time.perf_counter() - started
             self.seconds += spent
+            if self._recorder is not None and progress.diverged is None:
+                self._recorder.record(self._executor.state)
             if len(progress.rows):
                 yield HistoryBlock(first, dict(zip(self._plan.columns, progress.rows.T.copy(), strict=True)))
             if progress.diverged is not None:
@@ -147,6 +161,19 @@ class Trainer:
         """Ends the training where it stands: `result` may be asked for now."""
         if not self.done:
             self._stopped_by = "request"
+
+    def snapshots(self, *, last: bool = False) -> Snapshots | None:
+        """What of the way is kept since `forget_snapshots`, with the state of now if it is the `last`."""
+        if self._recorder is None:
+            return None
+        if last:
+            self._recorder.record(self._executor.state, last=True)
+        return self._recorder.pending(self.numerics)
+
+    def forget_snapshots(self) -> None:
+        """The snapshots given so far are safe elsewhere."""
+        if self._recorder is not None:
+            self._recorder.clear()
 
     def checkpoint(self) -> bytes:
         """Where the training stands, as bytes."""

@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Update, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.tables import history, models
+from service.tables import history, models, snapshots
 from service.tables.base import database_now
 from service.tables.datasets import Dataset
 from service.tables.history import Block
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move, next_turn
+from service.tables.snapshots import SnapshotBlock
 
 
 class LostLease(Exception):
@@ -53,6 +54,7 @@ class Progress:
     latest: dict[str, Any] | None
     executor: str
     numerics: str
+    snapshots: SnapshotBlock | None = None  # what is kept of the way, for its replay
 
 
 def claim_next(
@@ -153,6 +155,8 @@ def save_progress(db: Session, claimed: Claimed, progress: Progress, *, lease_se
     if progress.checkpoint is not None:
         epoch, data = progress.epoch, progress.checkpoint
         history.save_checkpoint(db, claimed.job_id, epoch=epoch, claim=claimed.claim, data=data)
+    if progress.snapshots is not None:
+        snapshots.append(db, claimed.job_id, progress.snapshots)
     return flags
 
 

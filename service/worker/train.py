@@ -9,12 +9,14 @@ from engine.data.table import Table
 from engine.errors import BadData, BadModel, BadSpec, Diverged, EngineError
 from engine.spec import TrainingSpec
 from engine.training.history import HistoryBlock
+from engine.training.snapshots import Budget, Snapshots
 from engine.training.trainer import Trainer
 from service.storage import DamagedBytes, MissingBytes
 from service.tables import claims, datasets, jobs
 from service.tables.base import DatabaseError, is_transient
 from service.tables.claims import Claimed, Flags, LostLease, Progress
 from service.tables.history import Block
+from service.tables.snapshots import SnapshotBlock
 from service.telemetry import bound_contextvars, get_logger
 from service.worker.bench import Bench
 
@@ -98,6 +100,7 @@ class Training:
             checkpoint=claimed.checkpoint,
             executor=claimed.executor,
             validation=_validation_table(bench, claimed.owner, spec.split.dataset_id),
+            budget=Budget(bench.settings.replay_snapshots, bench.settings.replay_bytes),
         )
         self._saved_epoch = self._trainer.epoch
 
@@ -147,6 +150,7 @@ class Training:
         flags = self._bench.database.persist(save)
         self._bench.heart.renewed()
         self._pending.clear()
+        self._trainer.forget_snapshots()
         self._saved_at, self._saved_once = time.monotonic(), True
         self._saved_epoch = progress.epoch
         return flags
@@ -174,13 +178,13 @@ class Training:
             self._bench.broker.send(self._claimed.job_id)
 
     def _cancel(self) -> None:
-        progress = self._progress()
+        progress = self._progress(last=True)
         self._bench.database.persist(partial(claims.cancel, claimed=self._claimed, progress=progress))
         _log.info("canceled", epoch=self._trainer.epoch)
 
     def _finish(self) -> None:
         # Nobody resumes what has succeeded: the last state is the model, no checkpoint.
-        progress, model = self._progress(checkpoint=False), self._model()
+        progress, model = self._progress(checkpoint=False, last=True), self._model()
         finish = partial(claims.succeed, claimed=self._claimed, progress=progress, model=model)
         if self._bench.database.persist(finish) is None:
             self._cancel()
@@ -202,7 +206,7 @@ class Training:
             "parameters": model.to_bytes(),
         }
 
-    def _progress(self, *, checkpoint: bool = True) -> Progress:
+    def _progress(self, *, checkpoint: bool = True, last: bool = False) -> Progress:
         return Progress(
             since=self._saved_epoch,
             epoch=self._trainer.epoch,
@@ -212,6 +216,7 @@ class Training:
             checkpoint=self._trainer.checkpoint() if checkpoint else None,
             executor=self._trainer.executor_name,
             numerics=self._trainer.numerics,
+            snapshots=_pack_snapshots(self._trainer.snapshots(last=last)),
         )
 
 
@@ -245,6 +250,12 @@ def _pack(blocks: list[HistoryBlock]) -> list[Block]:
     whole = HistoryBlock.concatenate(blocks)
     parts = (_cut(whole, start, start + BLOCK_ROWS) for start in range(0, len(whole), BLOCK_ROWS))
     return [Block(part.first_epoch, part.first_epoch + len(part) - 1, part.to_bytes()) for part in parts]
+
+
+def _pack_snapshots(taken: Snapshots | None) -> SnapshotBlock | None:
+    if taken is None:
+        return None
+    return SnapshotBlock(taken.epochs[0], taken.epochs[-1], len(taken.epochs), taken.to_bytes())
 
 
 def _last_row(block: HistoryBlock) -> dict[str, Any]:

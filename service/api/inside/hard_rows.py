@@ -10,7 +10,7 @@ from engine.data.table import Table
 from engine.inside.hard_rows import HardRow, worst_rows
 from engine.training.model import TrainedModel
 from service.api.inside.training_data import table_of
-from service.api.jobs import find_job
+from service.api.job_documents import find_job
 from service.api.models import load_model
 from service.api.parts import running
 from service.errors import ServiceError

@@ -11,7 +11,7 @@ def table_of(model_id: str) -> Table | None:
     with running().database.reading() as db:
         row = models.find(db, owner(), model_id)
         # The bytes outlive a deleted dataset for a while, and may be another's: the row decides.
-        dataset = None if row is None else datasets.find(db, owner(), row.dataset_id)
+        dataset = None if row is None else datasets.find(db, owner(), row.dataset_id or "")
     if dataset is None:
         return None
     try:
