@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.autograd.expression import parse_loss
 from engine.data.columns import checked_table
 from engine.data.preprocessing import Encoding, fit_encoding
-from engine.data.splits import fold_rows, rows_of_split_column, train_validation_rows
+from engine.data.splits import rows_of_split_column, train_validation_rows
 from engine.data.table import Table
 from engine.errors import BadData
 from engine.execution.plan import Array, LayerPlan, Plan, Rows
@@ -38,18 +38,15 @@ class Preparation:
     _initial: Array
 
 
-def prepare(
-    spec: TrainingSpec, table: Table, other: Table | None = None, fold: int | None = None
-) -> Preparation:
+def prepare(spec: TrainingSpec, table: Table, other: Table | None = None) -> Preparation:
     """Everything a training needs, fitted on the training rows; raises BadData where rows run out.
 
-    `other` is the dataset to validate on where the spec names one. `fold` (from 0) is which part of a
-    cross-validation to hold back; None holds back nothing then.
+    `other` is the dataset to validate on where the spec names one.
     """
     if spec.preprocessing.missing == "drop":
         table = _without_missing(table, spec.features)
         other = None if other is None else _without_missing(other, spec.features)
-    train, validation = _split(spec, table, fold)
+    train, validation = _split(spec, table)
     regression = spec.task == "regression"
     options = asdict(spec.preprocessing)
     encoding = fit_encoding(table, train, spec.features, spec.target, options, regression=regression)
@@ -117,18 +114,21 @@ def _without_missing(table: Table, features: tuple[str, ...]) -> Table:
     return table.take(np.flatnonzero(~missing))
 
 
-def _split(spec: TrainingSpec, table: Table, fold: int | None) -> tuple[IndexArray, IndexArray]:
+def _split(spec: TrainingSpec, table: Table) -> tuple[IndexArray, IndexArray]:
     if spec.split.column is not None:
         train, validation = rows_of_split_column(table.column(spec.split.column))
         if not len(train):
             raise BadData.because(f'no row of "{spec.split.column}" says train', code="no_rows")
         return train, validation
-    classes = None
-    if spec.split.stratify and spec.task != "regression":
-        classes = table.column(spec.target).values.astype(np.float64)
-    if fold is not None and spec.split.folds is not None:
-        return fold_rows(table.row_count, spec.split.folds, fold, spec.training.seed, classes)
+    classes = strata(spec, table)
     return train_validation_rows(table.row_count, spec.split.validation, spec.training.seed, classes)
+
+
+def strata(spec: TrainingSpec, table: Table) -> Array | None:
+    """(rows,) each row's class, where every part of a split is to hold the same share of it."""
+    if not spec.split.stratify or spec.task == "regression":
+        return None
+    return table.column(spec.target).values.astype(np.float64)
 
 
 def _rows(

@@ -8,6 +8,7 @@ from typing import Any
 from engine.data.table import Table
 from engine.errors import BadData, BadModel, BadSpec, Diverged, EngineError
 from engine.spec import TrainingSpec
+from engine.training.cross_validation import CrossValidation
 from engine.training.history import HistoryBlock
 from engine.training.snapshots import Budget, Snapshots
 from engine.training.trainer import Trainer
@@ -94,14 +95,7 @@ class Training:
         self._pending: list[HistoryBlock] = []
         spec = TrainingSpec.from_document(claimed.spec)
         table = bench.tables.get(claimed.dataset_sha256)
-        self._trainer = Trainer(
-            spec,
-            table,
-            checkpoint=claimed.checkpoint,
-            executor=claimed.executor,
-            validation=_validation_table(bench, claimed.owner, spec.split.dataset_id),
-            budget=Budget(bench.settings.replay_snapshots, bench.settings.replay_bytes),
-        )
+        self._trainer = _trainer(bench, claimed, spec, table)
         self._saved_epoch = self._trainer.epoch
 
     def run(self) -> None:
@@ -218,6 +212,20 @@ class Training:
             numerics=self._trainer.numerics,
             snapshots=_pack_snapshots(self._trainer.snapshots(last=last)),
         )
+
+
+def _trainer(bench: Bench, claimed: Claimed, spec: TrainingSpec, table: Table) -> Trainer | CrossValidation:
+    """What carries the spec out, from the job's checkpoint."""
+    if spec.split.folds is not None:
+        return CrossValidation(spec, table, claimed.checkpoint, claimed.executor)
+    return Trainer(
+        spec,
+        table,
+        checkpoint=claimed.checkpoint,
+        executor=claimed.executor,
+        validation=_validation_table(bench, claimed.owner, spec.split.dataset_id),
+        budget=Budget(bench.settings.replay_snapshots, bench.settings.replay_bytes),
+    )
 
 
 def _validation_table(bench: Bench, owner: str, dataset_id: str | None) -> Table | None:
