@@ -80,7 +80,8 @@ def compile_text(
     text: str, names: tuple[str, ...], target: Target | None = None, cache_directory: Path | None = None
 ) -> Compiled:
     """The functions `names` of a module, from the cache or the compiler."""
-    target = target or host()
+    here = host()  # also wakes LLVM
+    target = target or here
     store = ObjectStore.at(cache_directory or default_directory())
     key = sha256(
         "\n".join((llvmlite.__version__, target.cpu, target.features, *names, text)).encode()

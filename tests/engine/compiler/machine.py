@@ -14,7 +14,7 @@ from engine.compiler.vectors import Vectors
 from engine.execution.compiled import aligned_zeros
 
 Array = NDArray[Any]
-DTYPES = {64: np.dtype(np.float64), 32: np.dtype(np.float32)}
+DTYPES: dict[int, np.dtype[Any]] = {64: np.dtype(np.float64), 32: np.dtype(np.float32)}
 
 
 def on_vectors(
@@ -57,4 +57,5 @@ def units_in_the_last_place(got: Array, exact: Array) -> Array:
     """The error in units of the last place of `got`'s type; `exact` in longer arithmetic."""
     spacing = np.spacing(np.abs(exact.astype(got.dtype)))
     with np.errstate(invalid="ignore"):
-        return np.abs((got - exact) / spacing).astype(np.float64)
+        error: Array = np.abs((got - exact) / spacing).astype(np.float64)
+    return error

@@ -1,5 +1,6 @@
 """Plans in numbers, of any shape, without a table behind them."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def make_plan(
     kind = LOSSES.get(loss)
     layers = tuple(
         LayerPlan(a, b, output_activation if i == last else activation, 0.0 if i == last else dropout)
-        for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False))
+        for i, (a, b) in enumerate(pairwise(sizes))
     )
     held = some_rows(validation, sizes, task, kind, generator, weighted=False) if validation else None
     plan = Plan(

@@ -65,5 +65,10 @@ def test_loops_carry_values_and_end_early() -> None:
 
 def test_interleaved_pieces_take_turns() -> None:
     code = Code(DOUBLE)
-    code.interleave([lambda: [code.do("a1"), code.do("a2")] and None, lambda: code.do("b1")])
+
+    def first() -> None:
+        code.do("a1")
+        code.do("a2")
+
+    code.interleave([first, lambda: code.do("b1")])
     assert code.text.split() == ["a1", "b1", "a2"]

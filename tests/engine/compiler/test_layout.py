@@ -1,5 +1,7 @@
 """Layouts: every number has one place, panels and tiles of the right size."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from engine.compiler.layout import LayerShape, Panels, Workspace, flat_positions
 
 
 def layers(*sizes: int) -> tuple[LayerShape, ...]:
-    return tuple(LayerShape(a, b, "relu", 0.0) for a, b in zip(sizes, sizes[1:], strict=False))
+    return tuple(LayerShape(a, b, "relu", 0.0) for a, b in pairwise(sizes))
 
 
 @given(st.lists(st.integers(1, 70), min_size=2, max_size=5), st.sampled_from([DOUBLE, FLOAT]))

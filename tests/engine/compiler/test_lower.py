@@ -44,7 +44,8 @@ def judged(function: Callable[..., Value], *columns: np.ndarray[Any, Any]) -> li
         result = function(*leaves)
         result.backward()
         rows.append([result.data, *(leaf.grad for leaf in leaves)])
-    return np.array(rows).T.tolist()
+    columns_of: list[list[float]] = np.array(rows).T.tolist()
+    return columns_of
 
 
 def compiled(function: Callable[..., Value], *columns: np.ndarray[Any, Any]) -> list[Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from engine.compiler.ir import DOUBLE, FLOAT, Real
 from engine.compiler.jit import Target
+from engine.compiler.vectors import Vectors
 from tests.engine.compiler.machine import on_vectors
 
 DRAWS = np.random.default_rng(2)
@@ -27,7 +28,7 @@ def test_a_matrix_is_transposed_and_its_rows_summed(real: Real) -> None:
 def test_sums_have_the_same_bits_on_avx2_and_here() -> None:
     rows = DRAWS.normal(size=(8, 8)) * 10.0 ** DRAWS.integers(-9, 9, (8, 8))
 
-    def sums(code, *vectors):  # type: ignore[no-untyped-def]  # a piece of test code
+    def sums(code: Vectors, *vectors: str) -> list[str]:
         return [
             code.sums(vectors),
             code.splat(code.sum(vectors[0])),

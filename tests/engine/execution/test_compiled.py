@@ -30,7 +30,9 @@ def assert_same(plan: Plan, state: State, tolerance: float, judge: Any = ArrayEx
     assert got.diverged == wanted.diverged
     agree(plan, wanted, got, tolerance)
     scale = np.abs(expected.state.parameters).max()
-    np.testing.assert_allclose(made.state.parameters, expected.state.parameters, rtol=0, atol=tolerance * scale)
+    np.testing.assert_allclose(
+        made.state.parameters, expected.state.parameters, rtol=0, atol=tolerance * scale
+    )
     for a, b in zip(made.state.moments, expected.state.moments, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * (np.abs(b).max() + 1e-12))
     assert (made.state.best and made.state.best.epoch) == (expected.state.best and expected.state.best.epoch)
@@ -78,14 +80,42 @@ SHAPES: list[dict[str, Any]] = [
     {"sizes": [5, 1], "task": "regression", "choice": optimizer("sgd", momentum=0.9, nesterov=True)},
     {"sizes": [2, 16, 16, 1], "loss": "hinge", "activation": "relu"},
     {"sizes": [30, 32, 16, 1], "loss": "binary_cross_entropy", "batch": 32, "choice": optimizer("adam")},
-    {"sizes": [20, 37, 21, 1], "activation": "gelu", "batch": 7, "choice": optimizer("adamw"), "validation": 13},
-    {"sizes": [9, 17, 100], "loss": "cross_entropy", "batch": 1, "choice": optimizer("rmsprop", momentum=0.5)},
-    {"sizes": [33, 129, 10], "loss": "cross_entropy", "batch": 16, "choice": optimizer("adam", clip_norm=0.1)},
+    {
+        "sizes": [20, 37, 21, 1],
+        "activation": "gelu",
+        "batch": 7,
+        "choice": optimizer("adamw"),
+        "validation": 13,
+    },
+    {
+        "sizes": [9, 17, 100],
+        "loss": "cross_entropy",
+        "batch": 1,
+        "choice": optimizer("rmsprop", momentum=0.5),
+    },
+    {
+        "sizes": [33, 129, 10],
+        "loss": "cross_entropy",
+        "batch": 16,
+        "choice": optimizer("adam", clip_norm=0.1),
+    },
     {"sizes": [3, 40, 23], "output_activation": "tanh", "weighted": True, "validation": 11, "batch": 9},
     {"sizes": [3, 20, 5], "loss": "squared_hinge", "activation": "elu", "dropout": 0.3, "batch": 9},
-    {"sizes": [3, 20, 9, 2], "loss": "cross_entropy", "activation": "softplus", "dropout": 0.5, "validation": 60},
+    {
+        "sizes": [3, 20, 9, 2],
+        "loss": "cross_entropy",
+        "activation": "softplus",
+        "dropout": 0.5,
+        "validation": 60,
+    },
     {"sizes": [8, 8, 8, 8, 8, 8, 1], "loss": "huber", "activation": "silu", "choice": optimizer("adagrad")},
-    {"sizes": [4, 50, 1], "loss": "mae", "activation": "sigmoid", "batch": 3, "choice": optimizer("adam", eps=0.0)},
+    {
+        "sizes": [4, 50, 1],
+        "loss": "mae",
+        "activation": "sigmoid",
+        "batch": 3,
+        "choice": optimizer("adam", eps=0.0),
+    },
     {"sizes": [4, 16, 3], "loss": "cross_entropy", "output_activation": "softplus", "batch": 50},
 ]
 
@@ -102,7 +132,9 @@ def test_every_activation_keeps_its_paddings_out(name: str) -> None:
 
 
 def test_hundreds_of_epochs_stay_with_the_eager_ones() -> None:
-    plan, state = make_plan([2, 8, 1], loss="binary_cross_entropy", epochs=300, rows=20, choice=optimizer("adam"))
+    plan, state = make_plan(
+        [2, 8, 1], loss="binary_cross_entropy", epochs=300, rows=20, choice=optimizer("adam")
+    )
     assert_same(plan, state, 1e-9, EagerExecutor)
 
 
@@ -171,7 +203,9 @@ def test_early_stopping_ends_and_remembers_as_the_eager_one(metric: str) -> None
     assert compiled.state.best is not None
     assert compiled.state.best.epoch == eager.state.best.epoch
     assert compiled.state.best.value == pytest.approx(eager.state.best.value, rel=1e-10)
-    np.testing.assert_allclose(compiled.state.best.parameters, eager.state.best.parameters, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        compiled.state.best.parameters, eager.state.best.parameters, rtol=1e-9, atol=1e-12
+    )
     assert len(compiled.run(5).rows) == 0
 
 
@@ -185,7 +219,8 @@ def test_a_run_that_loses_its_loss_stops_and_keeps_the_best() -> None:
     plan, state = make_plan([3, 8, 1], epochs=50, choice=optimizer(learning_rate=30.0), activation="relu")
     compiled, arrays = CompiledExecutor(plan, state), ArrayExecutor(plan, state)
     got, wanted = compiled.run(50), arrays.run(50)
-    assert got.diverged == wanted.diverged is not None
+    assert got.diverged is not None
+    assert got.diverged == wanted.diverged
     assert len(got.rows) == got.diverged - 1
     assert compiled.state.best is not None
     assert np.isfinite(compiled.state.best.parameters).all()

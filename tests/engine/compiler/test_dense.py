@@ -1,0 +1,25 @@
+"""Matrix kernels through whole steps: every width and batch around the sizes of vectors, panels and tiles."""
+
+import pytest
+
+from tests.engine.compiler.plans import make_plan
+from tests.engine.execution.test_compiled import assert_same
+
+
+@pytest.mark.parametrize("width", [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 65])
+def test_every_width_trains_alike(width: int) -> None:
+    plan, state = make_plan([width, width, width + 1, 1], rows=11, batch=4, epochs=2)
+    assert_same(plan, state, 1e-11)
+
+
+@pytest.mark.parametrize("batch", [*range(1, 14), 16, 23, 24, 25, 40])
+def test_every_batch_and_its_tail_train_alike(batch: int) -> None:
+    plan, state = make_plan([5, 18, 6, 3], loss="cross_entropy", rows=41, batch=batch, epochs=2)
+    assert_same(plan, state, 1e-11)
+
+
+def test_wide_layers_train_alike() -> None:
+    plan, state = make_plan(
+        [100, 300, 257, 10], loss="cross_entropy", activation="relu", rows=70, batch=32, epochs=2
+    )
+    assert_same(plan, state, 1e-11)

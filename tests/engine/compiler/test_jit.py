@@ -1,0 +1,127 @@
+"""The cache of machine code: found again, never trusted blindly, shared by processes."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.compiler import jit
+from engine.compiler.ir import DOUBLE
+from engine.compiler.jit import CACHE_VARIABLE, ObjectStore, Target, compile_text, default_directory, host
+from engine.compiler.module import Module
+from engine.compiler.vectors import Vectors
+
+
+def doubling(factor: float = 2.0) -> str:
+    def body(code: Vectors) -> None:
+        code.store(code.times(code.load("%a"), factor), "%a")
+
+    module = Module(DOUBLE)
+    module.entry("run", ["%a*"], body)
+    return module.text
+
+
+def result(directory: Path | None, factor: float = 2.0) -> float:
+    raw = np.zeros(16)
+    start = -raw.ctypes.data % 64 // 8
+    vector = raw[start : start + 8]
+    vector[:] = 3.0
+    compile_text(doubling(factor), ("run",), None, directory).function("run", 1)(vector.ctypes.data)
+    return float(vector[0])
+
+
+def test_code_is_kept_in_a_private_directory_and_found_again(tmp_path: Path) -> None:
+    directory = tmp_path / "made" / "here"
+    assert result(directory) == 6.0
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    (stored,) = directory.glob("*.o")
+    written = stored.stat().st_mtime_ns
+    assert result(directory) == 6.0
+    assert stored.stat().st_mtime_ns == written
+    assert result(directory, 5.0) == 15.0
+    assert len(list(directory.iterdir())) == 2
+
+
+@pytest.mark.parametrize("fault", ["flipped", "cut", "empty", "swapped"])
+def test_a_corrupt_object_is_compiled_anew(tmp_path: Path, fault: str) -> None:
+    directory = tmp_path / "cache"
+    result(directory)
+    (stored,) = directory.glob("*.o")
+    whole = stored.read_bytes()
+    if fault == "swapped":  # a whole object, but of another program
+        result(directory, 7.0)
+        (other,) = set(directory.glob("*.o")) - {stored}
+        broken = other.read_bytes()
+    else:
+        middle = len(whole) // 2
+        flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+        broken = {"flipped": flipped, "cut": whole[:middle], "empty": b""}[fault]
+    stored.write_bytes(broken)
+    assert result(directory) == 6.0
+    assert stored.read_bytes() == whole
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
+def test_a_directory_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
+    directory = tmp_path / f"open{mode:o}"
+    directory.mkdir()
+    directory.chmod(mode)
+    with pytest.warns(RuntimeWarning, match="mode 0700"):
+        assert ObjectStore.at(directory) is None
+    assert result(directory) == 6.0
+    assert not list(directory.iterdir())
+
+
+def test_a_link_to_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.warns(RuntimeWarning, match="own directory"):
+        assert ObjectStore.at(tmp_path / "link") is None
+
+
+def test_a_place_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(RuntimeWarning, match="not kept"):
+        assert result(tmp_path / "file" / "cache") == 6.0
+
+
+def test_a_cache_wiped_while_it_is_used_is_filled_again(tmp_path: Path) -> None:
+    directory = tmp_path / "cache"
+    result(directory)
+    for path in directory.iterdir():
+        path.unlink()
+    assert result(directory) == 6.0
+    assert len(list(directory.glob("*.o"))) == 1
+
+
+def test_two_processes_fill_one_cache_at_once(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from tests.engine.compiler.test_jit import result\n"
+        "print([result(Path(sys.argv[1]), 2.0 + k) for k in range(20)])"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "cache")]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    expected = str([3.0 * (2.0 + k) for k in range(20)])
+    assert [process.communicate()[0].strip() for process in running] == [expected] * 2
+    assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".o"}
+    assert len(list((tmp_path / "cache").iterdir())) == 20
+
+
+def test_the_directory_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    assert default_directory() == tmp_path
+    monkeypatch.setenv(CACHE_VARIABLE, "off")
+    assert default_directory() is None
+    monkeypatch.delenv(CACHE_VARIABLE)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_directory() == tmp_path / "gradhouse" / "code"
+
+
+def test_targets_tell_their_registers() -> None:
+    assert host().registers in (16, 32)
+    assert Target.avx2().registers in (16, 32)
+    assert jit.host() is host()
