@@ -73,51 +73,63 @@ class ActivationPass:
 def activation_pass(module: Module, spec: ActivationPass, trace: Trace) -> str:
     """The kernel `(values, slopes; rows, key)`; `key` is the stream of the layer's dropout."""
     parameters = ["%a*", "%s*", "%rows", "%key"]
-    return module.define(spec, "activation", parameters, lambda code: _emit_pass(code, spec, trace))
+    return module.define(spec, "activation", parameters, lambda code: _Pass(code, spec, trace).emit())
 
 
-def _emit_pass(code: Vectors, spec: ActivationPass, trace: Trace) -> None:
-    width, lanes = spec.outputs.width, code.real.lanes
+class _Pass:
+    """The body of an activation pass."""
 
-    def vector(place: Index, keep: str | None) -> None:
-        values = lowered(code, trace, [code.load("%a", place)])
-        result = values.vector(trace.root)
-        scale = 1.0 / (1.0 - spec.dropout)
-        if keep is not None:
-            result = code.either(keep, code.times(result, scale), 0.0)
-        code.store(result, "%a", place)
-        if spec.stored:
-            slope = values.slopes(trace.root, 1.0, trace.leaves)[0]
-            if keep is not None:
-                slope = code.either(keep, code.times(slope, scale), 0.0)
-            code.store(slope if isinstance(slope, str) else code.constant(slope), "%s", place)
+    def __init__(self, code: Vectors, spec: ActivationPass, trace: Trace) -> None:
+        self._code, self._spec, self._trace = code, spec, trace
 
-    def panel(k: Index, _: list[str]) -> list[str]:
-        base = code.multiply(k, spec.rows.capacity * width)
-        if not spec.dropout:
-            end = code.multiply(spec.rows.tiled, width)
-            at_once = next(n for n in (2, 1) if spec.rows.tile * spec.outputs.vectors % n == 0)
+    def emit(self) -> None:
+        """Visits every panel: vector after vector or, where dropout counts the units, row after row."""
+        panel = self._rows if self._spec.dropout else self._vectors
+        self._code.loop(0, self._spec.outputs.count, 1, [], panel)
 
-            def some(j: Index, _: list[str]) -> list[str]:
-                places = [code.add(base, code.add(j, n * lanes)) for n in range(at_once)]
-                code.interleave([partial(vector, place, None) for place in places])
-                return []
+    def _vectors(self, k: Index, _: list[str]) -> list[str]:
+        code, spec, lanes = self._code, self._spec, self._code.real.lanes
+        base = code.multiply(k, spec.rows.capacity * spec.outputs.width)
+        at_once = 2 if spec.rows.tile * spec.outputs.vectors % 2 == 0 else 1
 
-            code.loop(0, end, at_once * lanes, [], some)
+        def some(j: Index, _: list[str]) -> list[str]:
+            places = [code.add(base, code.add(j, n * lanes)) for n in range(at_once)]
+            code.interleave([partial(self._vector, place, None) for place in places])
             return []
+
+        code.loop(0, code.multiply(spec.rows.tiled, spec.outputs.width), at_once * lanes, [], some)
+        return []
+
+    def _rows(self, k: Index, _: list[str]) -> list[str]:
+        code, spec, lanes = self._code, self._spec, self._code.real.lanes
+        base = code.multiply(k, spec.rows.capacity * spec.outputs.width)
 
         def row(b: Index, _: list[str]) -> list[str]:
             for v in range(spec.outputs.vectors):
-                unit = code.add(code.multiply(k, width), v * lanes)
+                unit = code.add(code.multiply(k, spec.outputs.width), v * lanes)
                 counter = code.add(code.multiply(b, spec.outputs.size), unit)
-                place = code.add(code.add(base, v * lanes), code.multiply(b, width))
-                vector(place, kept(code, "%key", counter, spec.dropout))
+                place = code.add(code.add(base, v * lanes), code.multiply(b, spec.outputs.width))
+                self._vector(place, kept(code, "%key", counter, spec.dropout))
             return []
 
         code.loop(0, spec.rows.tiled, 1, [], row)
         return []
 
-    code.loop(0, spec.outputs.count, 1, [], panel)
+    def _vector(self, place: Index, keep: str | None) -> None:
+        """Eight sums become eight results, and their slopes are stored if that is asked for."""
+        code, spec = self._code, self._spec
+        values = lowered(code, self._trace, [code.load("%a", place)])
+        code.store(self._dropped(values.vector(self._trace.root), keep), "%a", place)
+        if spec.stored:
+            slope = values.slopes(self._trace.root, 1.0, self._trace.leaves)[0]
+            slope = slope if isinstance(slope, str) else code.constant(slope)
+            code.store(self._dropped(slope, keep), "%s", place)
+
+    def _dropped(self, x: Vector, keep: str | None) -> Vector:
+        """Inverted dropout: 0, or so much more that the mean stays."""
+        if keep is None:
+            return x
+        return self._code.either(keep, self._code.times(x, 1.0 / (1.0 - self._spec.dropout)), 0.0)
 
 
 def scaling_pass(module: Module, outputs: Panels, rows: Rows) -> str:
