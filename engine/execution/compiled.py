@@ -116,7 +116,7 @@ class CompiledExecutor:
         self._history = np.empty((0, HISTORY))
         self._deviations: dict[int, float] = {}
         self._describe()
-        self._load(state)
+        self.load(state)
 
     @property
     def numerics(self) -> str:
@@ -194,7 +194,9 @@ class CompiledExecutor:
         start = network.offset(region) + block * network.packed
         return self._workspace[start : start + network.packed]
 
-    def _load(self, state: State) -> None:
+    def load(self, state: State) -> None:
+        """Goes on from another state of the same plan."""
+        self._state, self._stale = state, False
         for block, numbers in enumerate((state.parameters, *state.moments)):
             self._packed("parameters", block)[self._positions] = numbers
         if self._shape.guarded:

@@ -1,0 +1,1 @@
+"""Measurements anyone can repeat: `./dev bench engine`."""

@@ -1,0 +1,163 @@
+"""Trainings and predictions by the engine and by others, side by side: `./dev bench engine [--quick]`.
+
+One process, one core, one thread for everybody; rounds interleaved, medians of them. Before any time is
+believed the losses must agree. `--quick` checks the agreement with NumPy and measures nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+
+import click  # noqa: E402 - the numbers of threads must be set before NumPy is loaded
+import numpy as np  # noqa: E402
+
+from benchmarks import peers, predictions  # noqa: E402
+from benchmarks.machine import floor_microseconds, peak_gflops  # noqa: E402
+from benchmarks.workloads import NAMES, Workload, make_workload  # noqa: E402
+from engine.execution.compiled import CompiledExecutor  # noqa: E402
+from engine.execution.eager import EagerExecutor  # noqa: E402
+
+TOLERANCE = 1e-9
+ROUND_SECONDS = 0.05
+
+
+def ours(workload: Workload) -> tuple[CompiledExecutor, Callable[[], Any]]:
+    """The compiled executor and a whole training by it."""
+    executor, state = CompiledExecutor(workload.plan, workload.state), workload.state
+
+    def train() -> Any:
+        executor.load(state)
+        return executor.run(workload.plan.epochs)
+
+    return executor, train
+
+
+def epoch_losses(workload: Workload, losses: list[float]) -> list[float]:
+    """A peer's losses of steps as losses of the whole epochs among them, rows weighing alike."""
+    sizes = [len(batch) for batch in workload.batches[0]]
+    epochs = [losses[i : i + len(sizes)] for i in range(0, len(losses) - len(sizes) + 1, len(sizes))]
+    return [float(np.average(epoch, weights=sizes)) for epoch in epochs]
+
+
+def check(workload: Workload, name: str, losses: list[float] | None, mine: list[float]) -> float:
+    """The greatest relative distance of a peer's losses from ours; ends the program if it is too great."""
+    if losses is None:
+        return float("nan")
+    theirs = epoch_losses(workload, losses)
+    if not theirs:
+        return float("nan")
+    distance = max(abs(a - b) / max(abs(b), 1e-12) for a, b in zip(theirs, mine, strict=False))
+    if not distance <= TOLERANCE:
+        sys.exit(f"{workload.name}: {name}'s losses are off by {distance:.1e}: no time is believed")
+    return distance
+
+
+def contestants(workload: Workload) -> dict[str, tuple[Callable[[], Any], int]]:
+    """Everybody who is installed: the training, and the steps it makes."""
+    found: dict[str, tuple[Callable[[], Any], int]] = {"numpy": (peers.numpy_peer(workload), workload.steps)}
+    if peers.available("sklearn"):
+        found["sklearn"] = peers.sklearn_peer(workload), workload.steps
+    if peers.available("torch"):
+        found["torch"] = peers.torch_peer(workload), workload.steps
+    if peers.available("jax"):
+        found["jax"] = peers.jax_peer(workload), workload.steps
+    return found
+
+
+def measure(everybody: dict[str, tuple[Callable[[], Any], int]], rounds: int) -> dict[str, float]:
+    """Microseconds a step: medians of interleaved rounds."""
+    repeats, times = {}, {name: [] for name in everybody}  # type: dict[str, int], dict[str, list[float]]
+    for name, (train, _) in everybody.items():
+        started = time.perf_counter()
+        train()
+        repeats[name] = max(1, int(ROUND_SECONDS / max(time.perf_counter() - started, 1e-7)))
+    for _ in range(rounds):
+        for name, (train, steps) in everybody.items():
+            started = time.perf_counter()
+            for _ in range(repeats[name]):
+                train()
+            times[name].append((time.perf_counter() - started) / repeats[name] / steps * 1e6)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def eager_against_micrograd(workload: Workload, rounds: int) -> dict[str, float]:
+    """Milliseconds a step of Values, and of the micrograd package."""
+    steps = 2 if workload.plan.batch_size is None else 100
+    theirs = peers.micrograd_peer(workload, steps)
+
+    def mine() -> None:
+        EagerExecutor(workload.plan, workload.state).run(max(1, steps // workload.plan.steps_per_epoch))
+
+    both = {"eager": (mine, steps), "micrograd": (theirs, steps)}
+    return {name: us / 1e3 for name, us in measure(both, rounds).items()}
+
+
+def bench(name: str, peak: float, rounds: int) -> dict[str, Any]:
+    """One workload, everybody: checked and measured."""
+    workload = make_workload(name)
+    executor, train = ours(workload)
+    mine = train().rows[:, 0].tolist()
+    others = contestants(workload)
+    distances = {who: check(workload, who, run(), mine) for who, (run, _) in others.items()}
+    steps = workload.plan.epochs * workload.plan.steps_per_epoch
+    us = measure({"ours": (train, steps), **others}, rounds)
+    floor = floor_microseconds(workload, peak)
+    report = {"us": us, "floor_us": floor, "distance": distances, "flops": workload.flops}
+    ratios = "  ".join(f"{who} {value:.3g} ({value / us['ours']:.1f}x)" for who, value in us.items() if who != "ours")
+    print(f"{name:4} ours {us['ours']:.3f} us a step, {floor / us['ours']:.0%} of the floor   {ratios}", flush=True)
+    if name in ("W1", "W6") and peers.available("micrograd"):
+        report["values_ms"] = values = eager_against_micrograd(workload, 3)
+        ratio = values["micrograd"] / values["eager"]
+        print(f"     Values {values['eager']:.3g} ms a step, micrograd {values['micrograd']:.3g} ms ({ratio:.1f}x)")
+    del executor
+    return report
+
+
+def quick() -> None:
+    """Only whether the losses agree with NumPy's."""
+    for name in NAMES:
+        if name == "W5":
+            continue
+        workload = make_workload(name)
+        _, train = ours(workload)
+        mine = train().rows[:, 0].tolist()
+        distance = check(workload, "numpy", peers.numpy_peer(workload)(), mine)
+        print(f"{name:4} losses agree with NumPy's to {distance:.1e}")
+
+
+@click.command()
+@click.option("--quick", "is_quick", is_flag=True, help="only check that losses agree; no peers needed")
+@click.option("--only", default=",".join(NAMES), show_default=True, help="workloads, comma between")
+@click.option("--rounds", default=9, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), help="where the figures go as JSON")
+def main(*, is_quick: bool, only: str, rounds: int, output: Path | None) -> None:
+    """Measures the engine beside others on one core."""
+    if is_quick:
+        quick()
+        return
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    peak = peak_gflops()
+    print(f"this core: {peak:.1f} GFLOP/s of fused multiply-adds in float64", flush=True)
+    names = only.split(",")
+    report: dict[str, Any] = {"peak_gflops": peak, "training": {}, "prediction": {}}
+    for name in names:
+        report["training"][name] = bench(name, peak, 3 if name == "W5" else rounds)
+    for name in names:
+        report["prediction"][name] = predictions.bench(make_workload(name), rounds)
+    if output is not None:
+        output.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

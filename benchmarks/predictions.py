@@ -1,0 +1,78 @@
+"""Predictions by the engine and by ONNX Runtime in float64: one row, and 10,000."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers import available
+from benchmarks.workloads import Workload
+from engine.execution.compiled_predictor import CompiledPredictor
+
+MANY = 10_000
+
+
+def _session(w: Workload) -> Any:
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes, given, current = [], [], "x"
+    for i, (weights, biases) in enumerate(w.weights):
+        given += [numpy_helper.from_array(np.ascontiguousarray(weights.T), f"w{i}")]
+        given += [numpy_helper.from_array(biases, f"b{i}")]
+        nodes.append(helper.make_node("Gemm", [current, f"w{i}", f"b{i}"], [f"z{i}"]))
+        current = f"z{i}"
+        if i < len(w.weights) - 1:
+            nodes.append(helper.make_node("Relu" if w.activation == "relu" else "Tanh", [current], [f"h{i}"]))
+            current = f"h{i}"
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None, width])
+        for name, width in (("x", w.sizes[0]), (current, w.sizes[-1]))
+    ]
+    graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], given)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _microseconds(run: Callable[[], Any], rounds: int) -> float:
+    run()
+    started = time.perf_counter()
+    run()
+    repeats, times = max(1, int(0.02 / max(time.perf_counter() - started, 1e-7))), []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        for _ in range(repeats):
+            run()
+        times.append((time.perf_counter() - started) / repeats * 1e6)
+    return statistics.median(times)
+
+
+def bench(w: Workload, rounds: int) -> dict[str, float]:
+    """Microseconds: one row in the kernel and through Python, 10,000 rows; the same by ONNX Runtime."""
+    predictor = CompiledPredictor(w.plan.layers, w.parameters)
+    x = np.random.default_rng(1).standard_normal((MANY, w.sizes[0]))
+    one, expected = x[:1].copy(), predictor(x)
+    us = {"one": _microseconds(lambda: predictor(one), rounds), "many": _microseconds(lambda: predictor(x), rounds)}
+    us["one_in_the_kernel"] = _kernel(predictor, one, rounds)
+    line = f"{w.name:4} one row {us['one']:.2f} us, {us['one_in_the_kernel']:.2f} in the kernel; {MANY} rows {us['many']:.0f} us"
+    if available("onnx", "onnxruntime"):
+        session = _session(w)
+        distance = np.abs(session.run(None, {"x": x})[0] - expected).max()
+        assert distance < 1e-9, distance
+        us["onnx_one"] = _microseconds(lambda: session.run(None, {"x": one}), rounds)
+        us["onnx_many"] = _microseconds(lambda: session.run(None, {"x": x}), rounds)
+        line += f"   ONNX Runtime {us['onnx_one'] / us['one']:.1f}x, {us['onnx_many'] / us['many']:.1f}x"
+    print(line, flush=True)
+    return us
+
+
+def _kernel(predictor: CompiledPredictor, one: Any, rounds: int) -> float:
+    """One row again and again within one call."""
+    call = predictor.single_row_call(np.repeat(one, 1_000, axis=0))
+    return _microseconds(call, rounds) / 1_000
