@@ -4,6 +4,7 @@ from collections.abc import Callable
 from errno import EDQUOT, ENOSPC
 from functools import cache
 from importlib.metadata import version
+from threading import BoundedSemaphore
 
 import orjson
 from flask import Flask, Response
@@ -12,16 +13,17 @@ from engine.errors import BadModel, EngineError
 from service.api import (
     aliases,
     datasets,
-    evaluations,
     health,
     history,
+    job_events,
+    job_wishes,
     jobs,
     models,
     options,
     parts,
     predictions,
 )
-from service.api.inside import expressions, gradients, graphs, hard_rows, replay, surfaces
+from service.api.inside import expressions, gradients, graphs, hard_rows, surfaces
 from service.api.loaded_models import LoadedModels
 from service.broker import Broker
 from service.dashboard.pages import make_pages
@@ -38,6 +40,8 @@ RETRY_SECONDS = "2"
 BLUEPRINTS = (
     datasets.blueprint,
     jobs.blueprint,
+    job_wishes.blueprint,
+    job_events.blueprint,
     history.blueprint,
     models.blueprint,
     aliases.blueprint,
@@ -96,6 +100,7 @@ def _make_parts(settings: Settings) -> parts.Parts:
         broker=Broker(settings),
         storage=Storage(settings.datasets_dir),
         models=LoadedModels(database),
+        streams=BoundedSemaphore(settings.max_streams),
     )
 
 

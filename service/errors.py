@@ -31,6 +31,12 @@ KINDS: Mapping[str, Kind] = {
         "The request breaks the rules of HTTP or of its media type, so its content was not looked at.",
         "Correct what the detail names and send it again.",
     ),
+    "bad_idempotency_key": Kind(
+        400,
+        "The Idempotency-Key cannot be used",
+        "The header is empty, too long, or holds characters that are not printable ASCII.",
+        "Send a random UUID, or leave the header out.",
+    ),
     "foreign_host": Kind(
         403,
         "The Host header is not this service's",
@@ -74,6 +80,12 @@ KINDS: Mapping[str, Kind] = {
         "A dataset cannot be deleted while a job that is not done needs it.",
         "Wait until the job is done, or cancel it, and delete again.",
     ),
+    "dataset_not_ready": Kind(
+        409,
+        "The dataset cannot be used yet",
+        "A large upload is validated by a worker; until then, or if it was rejected, nothing can use it.",
+        "Poll the dataset until its status is ready; a rejected one says why.",
+    ),
     "job_finished": Kind(
         409,
         "The job has finished",
@@ -83,8 +95,33 @@ KINDS: Mapping[str, Kind] = {
     "job_not_done": Kind(
         409,
         "The job is not done",
-        "Only a job that has succeeded, failed or been canceled can be deleted.",
-        "Cancel the job first.",
+        "Only a job that has succeeded, failed or been canceled can be deleted, and only one of the last two "
+        "resumed.",
+        "Wait until it is done, or cancel the job first.",
+    ),
+    "job_not_started": Kind(
+        409,
+        "The job has not begun",
+        "A queued job that has trained nothing yet has no model to keep, so it cannot be stopped.",
+        "Stop it once it is running, or cancel it.",
+    ),
+    "job_canceling": Kind(
+        409,
+        "The job is being canceled",
+        "Its worker has been asked to cancel it and will do so within a second.",
+        "Wait until it is canceled; resume it to train on.",
+    ),
+    "dataset_gone": Kind(
+        409,
+        "The job's dataset was deleted",
+        "A job cannot go on without the data it was begun with.",
+        "Upload the data again and post a new job.",
+    ),
+    "idempotency_key_in_flight": Kind(
+        409,
+        "A request with this Idempotency-Key is at work",
+        "The first request with this key has not been answered yet, so there is no answer to repeat.",
+        "Wait as long as Retry-After says and send the request again.",
     ),
     "job_canceled": Kind(
         409,
@@ -180,6 +217,18 @@ KINDS: Mapping[str, Kind] = {
         "in errors, each with a JSON pointer to the value.",
         "Correct the values that the pointers name; nothing was stored.",
     ),
+    "idempotency_key_reused": Kind(
+        422,
+        "The Idempotency-Key belongs to another request",
+        "A key stands for one request: the same address and the same body.",
+        "Make a new key for every new request.",
+    ),
+    "queue_full": Kind(
+        429,
+        "Too many jobs wait",
+        "The queue holds as many jobs as the setting max_queued allows; nothing was stored.",
+        "Wait as long as Retry-After says and send the request again.",
+    ),
     "internal_error": Kind(
         500,
         "The service made a mistake",
@@ -200,6 +249,12 @@ KINDS: Mapping[str, Kind] = {
         "The model is still being trained",
         "No version of the model is there yet, and a job that will make one is queued or running.",
         "Wait as long as Retry-After says and send the request again, or watch the job of the detail.",
+    ),
+    "too_many_streams": Kind(
+        503,
+        "Too many event streams are open",
+        "Every open stream holds one of the few threads of the process, so their number is bounded.",
+        "Poll the same address without Accept: text/event-stream, or try again after Retry-After.",
     ),
     "insufficient_storage": Kind(
         507,

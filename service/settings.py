@@ -66,6 +66,13 @@ class Settings:
     max_epochs: int = _setting(1_000_000, "most epochs of a job", least=1)
     max_seconds: float = _setting(3600.0, "most training seconds of a job", least=1)
 
+    max_work: float = _setting(1e15, "most epochs x rows x parameters of a job", least=1)
+    max_queued: int = _setting(20_000, "most jobs that wait at once", least=1)
+    max_streams: int = _setting(8, "event streams open at once in one API process", least=0)
+    stream_seconds: float = _setting(
+        25.0, "after which an event stream ends, to be resumed", least=0.1, most=300
+    )
+
     concurrency: int = _setting(2, "jobs one worker trains at once", least=1, most=256)
     chunk_seconds: float = _setting(0.15, "training between two looks at the flags", least=0.001, most=5)
     first_progress_seconds: float = _setting(0.1, "first progress after a claim", least=0, most=5)

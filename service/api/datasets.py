@@ -7,6 +7,7 @@ from flask import Response
 from marshmallow import fields
 
 from engine.data.table import Profile, Table
+from service.api.idempotency import idempotent
 from service.api.parts import missing, owner, running
 from service.api.uploads import REQUEST_BODY, Upload, UploadQuery, read_upload
 from service.tables import datasets
@@ -81,6 +82,7 @@ blueprint = Blueprint("datasets", "Tables of data to train on.")
 
 
 @blueprint.post("/datasets")
+@idempotent
 @blueprint.documented(requestBody=REQUEST_BODY)
 @blueprint.query(UploadQuery())
 @blueprint.answer(201, DatasetSchema())

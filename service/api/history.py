@@ -10,7 +10,7 @@ from flask import Response, request
 from marshmallow import fields
 
 from engine.training.history import HistoryBlock
-from service.api.jobs import find_job
+from service.api.job_documents import find_job
 from service.api.parts import running
 from service.tables import history
 from service.web.contract import Blueprint

@@ -11,13 +11,16 @@ from engine.errors import BadSpec, Problem
 from engine.spec import TrainingSpec, parse_spec, spec_schema
 from engine.spec.roles import validation_problems
 from service.api.parts import running
-from service.errors import invalid
+from service.errors import ServiceError, invalid
+from service.tables import jobs
+from service.tables.base import Transaction
 from service.tables.datasets import Dataset
 from service.tables.jobs import Priority
 from service.web.schemas import Object, Schema, Text, load, shown
 
 PRIORITIES = tuple(priority.name.lower() for priority in Priority)
 MAX_METADATA_BYTES = 16_384
+QUEUE_RETRY_SECONDS = "5"
 
 FindDataset = Callable[[str], Dataset | None]
 
@@ -77,6 +80,7 @@ def read_order(find_dataset: FindDataset, document: Any) -> Order:
     )
     problems += [] if spec is None else name_problems(spec.model.name, "/model/name")
     problems += _validation_problems(find_dataset, spec)
+    problems += _work_problems(dataset, spec)
     if problems or dataset is None or spec is None:
         raise invalid(problems)
     return Order(dataset, spec, envelope["priority"], envelope["metadata"])
@@ -113,6 +117,31 @@ def _validation_problems(find_dataset: FindDataset, spec: TrainingSpec | None) -
     if other is None:
         return [unknown_dataset(spec.split.dataset_id, "/split/dataset_id")]
     return validation_problems(spec, Profile.from_document(other.profile))
+
+
+def _work_problems(dataset: Dataset | None, spec: TrainingSpec | None) -> list[Problem]:
+    """What makes the job more work than a setting allows."""
+    if spec is None or dataset is None:
+        return []
+    profile, most = Profile.from_document(dataset.profile), running().settings.max_work
+    parameters, epochs = spec.parameter_count(profile), spec.training.epochs
+    work = epochs * profile.row_count * parameters
+    if work <= most:
+        return []
+    fact = f"{epochs} epochs x {profile.row_count} rows x {parameters} parameters are {work:.3g}"
+    hint = "Train for fewer epochs, on fewer rows, or a smaller model."
+    return [
+        Problem("/training/epochs", "too_much_work", f"a job may have {most:.3g} (max_work); {fact}", hint)
+    ]
+
+
+def check_queue(db: Transaction) -> None:
+    """Raises ServiceError when as many jobs wait as may."""
+    most = running().settings.max_queued
+    waiting = jobs.queue_length(db)
+    if waiting >= most:
+        detail = f"{waiting} jobs wait, and max_queued allows {most}"
+        raise ServiceError("queue_full", detail, headers={"Retry-After": QUEUE_RETRY_SECONDS})
 
 
 def unknown_dataset(dataset_id: str, pointer: str = "/dataset_id") -> Problem:

@@ -1,6 +1,7 @@
 """What the endpoints share: the running parts of this process, whose request it is, and what is missing."""
 
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 
 from flask import Flask, current_app
 
@@ -23,6 +24,7 @@ class Parts:
     broker: Broker
     storage: Storage
     models: LoadedModels
+    streams: BoundedSemaphore  # the places for open event streams
 
 
 def install(app: Flask, parts: Parts) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Update, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.tables import history, models, snapshots
+from service.tables import events, history, models, snapshots
 from service.tables.base import database_now
 from service.tables.datasets import Dataset
 from service.tables.history import Block
@@ -88,16 +88,22 @@ def claim_next(
         job = moved[0]
         first = update(Job).where(Job.id == job.id, Job.started_at.is_(None))
         db.execute(first.values(started_at=database_now()))
-    return _claimed(db, job)
+    return _with_checkpoint(db, job)
 
 
-def _claimed(db: Session, job: Job) -> Claimed:
+def _with_checkpoint(db: Session, job: Job) -> Claimed:
     saved = history.sound_checkpoint(db, job.id)
     # After damage an older checkpoint stands in: the epochs behind it are trained, and written, again.
     epoch = saved[0] if saved else 0
     history.truncate(db, job.id, epoch)
     if job.epoch != epoch:
         db.execute(update(Job).where(Job.id == job.id).values(epoch=epoch))
+    digest = db.scalar(select(Dataset.sha256).where(Dataset.id == job.dataset_id))
+    return as_claimed(job, digest, saved[1] if saved else None)
+
+
+def as_claimed(job: Job, dataset_sha256: str | None, checkpoint: bytes | None) -> Claimed:
+    """What the worker is told of a job that it has just taken."""
     since = job.started_at or job.heartbeat_at or job.created_at
     return Claimed(
         job_id=job.id,
@@ -105,27 +111,28 @@ def _claimed(db: Session, job: Job) -> Claimed:
         owner=job.owner,
         spec=job.spec,
         dataset_id=job.dataset_id,
-        dataset_sha256=db.scalar(select(Dataset.sha256).where(Dataset.id == job.dataset_id)),
+        dataset_sha256=dataset_sha256,
         executor=job.executor,
         numerics=job.numerics,
-        checkpoint=saved[1] if saved else None,
+        checkpoint=checkpoint,
         waited_seconds=(since - job.created_at).total_seconds(),
     )
 
 
-def _mine(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
+def mine(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
+    """Holds while the job is this claim's: the fence before every write."""
     return Job.id == claimed.job_id, Job.claim == claimed.claim, IS_RUNNING
 
 
 def heartbeat(db: Session, claimed: Claimed, *, lease_seconds: float) -> Flags:
     """Prolongs the lease. Raises LostLease."""
     lease: dict[str, Any] = {"lease_until": database_now() + lease_seconds, "heartbeat_at": database_now()}
-    return _flags(db, claimed, update(Job).where(*_mine(claimed)).values(**lease))
+    return _flags(db, claimed, update(Job).where(*mine(claimed)).values(**lease))
 
 
 def read_flags(db: Session, claimed: Claimed) -> Flags:
     """What has been asked of the job, without a write. Raises LostLease."""
-    row = db.execute(select(Job.cancel_requested, Job.stop_requested).where(*_mine(claimed))).one_or_none()
+    row = db.execute(select(Job.cancel_requested, Job.stop_requested).where(*mine(claimed))).one_or_none()
     if row is None:
         raise LostLease(claimed.job_id)
     return Flags(cancel=row.cancel_requested, stop=row.stop_requested)
@@ -138,6 +145,13 @@ def save_progress(db: Session, claimed: Claimed, progress: Progress, *, lease_se
     failed over, crashed without syncing) would get a history with a gap. The next claim goes on from what is
     there.
     """
+    flags = _save(db, claimed, progress, lease_seconds=lease_seconds)
+    data = {"epoch": progress.epoch, "seconds": progress.seconds, "latest": progress.latest}
+    events.log_progress(db, claimed.job_id, claimed.claim, progress.epoch, data)
+    return flags
+
+
+def _save(db: Session, claimed: Claimed, progress: Progress, *, lease_seconds: float) -> Flags:
     values: dict[str, Any] = {
         "lease_until": database_now() + lease_seconds,
         "heartbeat_at": database_now(),
@@ -150,7 +164,7 @@ def save_progress(db: Session, claimed: Claimed, progress: Progress, *, lease_se
     if progress.latest is not None:
         values["latest"] = progress.latest
     here = Job.epoch.in_({progress.since, progress.epoch})
-    flags = _flags(db, claimed, update(Job).where(*_mine(claimed), here).values(**values))
+    flags = _flags(db, claimed, update(Job).where(*mine(claimed), here).values(**values))
     history.append(db, claimed.job_id, progress.blocks)
     if progress.checkpoint is not None:
         epoch, data = progress.epoch, progress.checkpoint
@@ -170,12 +184,12 @@ def _flags(db: Session, claimed: Claimed, statement: Update) -> Flags:
 
 def release(db: Session, claimed: Claimed, *, reason: str) -> bool:
     """Gives a job back to the queue, behind those that wait; False if it was no longer ours."""
-    job = db.scalar(select(Job).where(*_mine(claimed)))
+    job = db.scalar(select(Job).where(*mine(claimed)))
     if job is None:
         return False
     turn = next_turn(db, job.owner, job.priority)
     # A worker that gives back is no fault of the job's: the claim does not count as a try.
-    return bool(move(db, Status.QUEUED, *_mine(claimed), reason=reason, turn=turn, tries=0))
+    return bool(move(db, Status.QUEUED, *mine(claimed), reason=reason, turn=turn, tries=0))
 
 
 def succeed(db: Session, claimed: Claimed, progress: Progress, *, model: dict[str, Any]) -> str | None:
@@ -185,10 +199,10 @@ def succeed(db: Session, claimed: Claimed, progress: Progress, *, model: dict[st
     """
     if finished := _finished_before(db, claimed, Status.SUCCEEDED):
         return finished.model_id
-    if save_progress(db, claimed, progress, lease_seconds=1).cancel:
+    if _save(db, claimed, progress, lease_seconds=1).cancel:
         return None
     row = models.add(db, owner=claimed.owner, job_id=claimed.job_id, dataset_id=claimed.dataset_id, **model)
-    move(db, Status.SUCCEEDED, *_mine(claimed), reason="finished", model_id=row.id)
+    move(db, Status.SUCCEEDED, *mine(claimed), reason="finished", model_id=row.id)
     return row.id
 
 
@@ -197,7 +211,7 @@ def cancel(db: Session, claimed: Claimed, progress: Progress | None) -> None:
     if _finished_before(db, claimed, Status.CANCELED):
         return
     if progress is not None:
-        save_progress(db, claimed, progress, lease_seconds=1)
+        _save(db, claimed, progress, lease_seconds=1)
     _must_move(db, Status.CANCELED, claimed, reason="cancel")
 
 
@@ -206,12 +220,12 @@ def fail(db: Session, claimed: Claimed, error: dict[str, Any], progress: Progres
     if _finished_before(db, claimed, Status.FAILED):
         return
     if progress is not None:
-        save_progress(db, claimed, progress, lease_seconds=1)
+        _save(db, claimed, progress, lease_seconds=1)
     _must_move(db, Status.FAILED, claimed, reason=str(error["code"])[:40], error=error)
 
 
 def _must_move(db: Session, to: Status, claimed: Claimed, *, reason: str, **values: Any) -> None:
-    if not move(db, to, *_mine(claimed), reason=reason, **values):
+    if not move(db, to, *mine(claimed), reason=reason, **values):
         raise LostLease(claimed.job_id)
 
 

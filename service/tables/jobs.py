@@ -9,14 +9,10 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     ColumnExpressionArgument,
-    ForeignKey,
     Index,
-    Integer,
     SmallInteger,
     String,
-    delete,
     func,
-    insert,
     literal_column,
     or_,
     select,
@@ -26,7 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page
+from service.tables import events
+from service.tables.base import Base, Page, database_now, new_id, read_page
 
 
 class Status(StrEnum):
@@ -137,24 +134,10 @@ Index(
 Index("ix_jobs_running", Job.lease_until, sqlite_where=_running_rows, postgresql_where=_running_rows)
 
 
-class Transition(Base):
-    """One move of one job; `id` is the log's own cursor."""
-
-    __tablename__ = "transitions"
-    __table_args__ = (Index("ix_transitions_job_id_id", "job_id", "id"), {"sqlite_autoincrement": True})
-
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
-    job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"))
-    status: Mapped[str] = mapped_column(String(10))
-    at: Mapped[datetime] = mapped_column(insert_default=database_now())
-    claim: Mapped[int]
-    reason: Mapped[str] = mapped_column(String(40))
-
-
 def move(
     db: Session, to: Status, *conditions: ColumnExpressionArgument[bool], reason: str, **values: Any
 ) -> Sequence[Job]:
-    """Moves every job that meets `conditions` and may become `to`; writes the transitions.
+    """Moves every job that meets `conditions` and may become `to`; logs the moves.
 
     The only writer of a status. A compare-and-set: the rows that come back are the ones that were moved.
     """
@@ -172,9 +155,8 @@ def move(
 
 
 def _log_moves(db: Session, jobs: Sequence[Job], reason: str) -> None:
-    if jobs:
-        facts = ({"job_id": job.id, "status": job.status, "claim": job.claim} for job in jobs)
-        db.execute(insert(Transition), [{**each, "reason": reason} for each in facts])
+    moves = [{"job_id": job.id, "status": job.status, "claim": job.claim} for job in jobs]
+    events.log_moves(db, moves, reason)
 
 
 def add(
@@ -201,7 +183,7 @@ def add(
         metadata_=metadata,
         priority=rank,
         turn=next_turn(db, owner, rank),
-        epochs=spec["training"]["epochs"],
+        epochs=spec["training"]["epochs"] * (1 + (spec["split"].get("folds") or 0)),
     )
     db.add(job)
     db.flush()
@@ -260,40 +242,21 @@ def queue_position(db: Session, job: Job) -> int | None:
     return int(db.scalar(ahead) or 0) + 1
 
 
+def queue_length(db: Session) -> int:
+    """How many jobs wait for a worker."""
+    # A count of a column that the index of the queued rows holds: else SQLite counts through every job.
+    return int(db.scalar(select(func.count(Job.priority)).where(IS_QUEUED)) or 0)
+
+
 def any_queued(db: Session) -> bool:
     """Says whether any job waits for a worker."""
     # Ordered as the index of the queued rows is: else SQLite walks through every job there ever was.
     return db.scalar(select(Job.id).where(IS_QUEUED).order_by(Job.priority).limit(1)) is not None
 
 
-def transitions(db: Session, job_id: str) -> list[Transition]:
-    """The job's moves, oldest first."""
-    return list(db.scalars(select(Transition).where(Transition.job_id == job_id).order_by(Transition.id)))
-
-
-def request_cancel(db: Session, owner: str, job_id: str) -> Job | None:
-    """Cancels a queued job at once and asks the worker of a running one to end it.
-
-    A canceled job comes back as it is. Raises Conflict for one that succeeded or failed.
-    """
-    mine = (Job.id == job_id, Job.owner == owner)
-    if canceled := move(db, Status.CANCELED, *mine, IS_QUEUED, reason="cancel", cancel_requested=True):
-        return canceled[0]
-    db.execute(update(Job).where(*mine, IS_RUNNING).values(cancel_requested=True))
-    job = db.scalar(select(Job).where(*mine).execution_options(populate_existing=True))
-    if job is not None and job.status in {Status.SUCCEEDED, Status.FAILED}:
-        hint = "Only a job that is not done can be canceled."
-        raise Conflict("job_finished", f"job {job_id} has already {job.status}", hint)
-    return job
-
-
-def remove(db: Session, owner: str, job_id: str) -> bool:
-    """Removes a job that is done, all but its model; False where there is none. Raises Conflict before."""
-    job = find(db, owner, job_id)
-    if job is None:
-        return False
-    gone = db.execute(delete(Job).where(Job.id == job_id, Job.status.in_(DONE)).returning(Job.id)).all()
-    if not gone:
-        hint = "Cancel the job and delete it once it is done."
-        raise Conflict("job_not_done", f"job {job_id} is {job.shown_status}", hint)
-    return True
+def heartbeat_age_seconds(db: Session, job: Job) -> float | None:
+    """How long ago a running job's worker was heard of, by the database's clock; None for any other job."""
+    if job.status != Status.RUNNING or job.heartbeat_at is None:
+        return None
+    now = db.scalar(select(database_now()))
+    return None if now is None else max(0.0, (now - job.heartbeat_at).total_seconds())

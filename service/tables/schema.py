@@ -7,18 +7,19 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from service.settings import Settings
-from service.tables import HEAD, datasets, history, jobs, models, snapshots
+from service.tables import HEAD, datasets, events, history, idempotency, jobs, models, snapshots
 from service.tables.base import Base, Database
 
 METADATA: MetaData = Base.metadata
 TABLES = (
     datasets.Dataset,
     jobs.Job,
-    jobs.Transition,
+    events.Event,
     history.HistoryBlock,
     history.Checkpoint,
     snapshots.SnapshotRow,
     models.Model,
+    idempotency.IdempotencyKey,
 )
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -8,7 +8,8 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.tables.base import database_now
-from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, Transition, move
+from service.tables.events import Event
+from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move, queue_length
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,7 @@ def _poison(tries: int) -> dict[str, str]:
 
 def lost_messages(db: Session, *, grace_seconds: float, limit: int) -> tuple[int, Sequence[str]]:
     """How many jobs are queued, and the ids of those whose message may be lost, longest silent first."""
-    # A count of a column that the index of the queued rows holds: else SQLite counts through every job.
-    waiting = int(db.scalar(select(func.count(Job.priority)).where(IS_QUEUED)) or 0)
+    waiting = queue_length(db)
     if not waiting:
         return 0, []
     order = (func.coalesce(Job.published_at, Job.created_at), Job.id)
@@ -88,6 +88,6 @@ def holders(db: Session) -> list[str]:
 
 def claims_since(db: Session, cursor: int) -> tuple[int, bool]:
     """The newest cursor of the log of moves, and whether any worker has taken a job since the one given."""
-    newest = db.scalar(select(func.max(Transition.id))) or 0
-    taken = select(Transition.id).where(Transition.id > cursor, Transition.status == Status.RUNNING).limit(1)
+    newest = db.scalar(select(func.max(Event.id))) or 0
+    taken = select(Event.id).where(Event.id > cursor, Event.status == Status.RUNNING).limit(1)
     return newest, db.scalar(taken) is not None

@@ -110,4 +110,4 @@ def _problem_response(status: int) -> dict[str, Any]:
         "description": "; or ".join(titles) + ".",
         "content": {"application/problem+json": {"schema": schema}},
     }
-    return {**response, "headers": _RETRY_AFTER} if status == 503 else response
+    return {**response, "headers": _RETRY_AFTER} if status in {429, 503} else response

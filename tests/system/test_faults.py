@@ -15,7 +15,7 @@ from engine.spec import parse_spec
 from engine.training.trainer import Trainer
 from service.broker import Broker
 from service.settings import Settings
-from service.tables import jobs
+from service.tables import wishes
 from service.tables.base import Database
 from service.tables.jobs import Job
 from service.tables.schema import upgrade
@@ -204,7 +204,7 @@ def test_a_cancel_comes_true_though_the_worker_is_dead(
     _has_begun(workshop, job)
     worker.kill()
     with workshop.database.session() as db:
-        jobs.request_cancel(db, "local", job.id)
+        wishes.request_cancel(db, "local", job.id)
     start("sweeper")
     eventually(lambda: workshop.status(job) == "canceled", seconds=settings.lease_seconds + 5)
 

@@ -11,7 +11,7 @@ from service.tables.datasets import Dataset
 from service.tables.history import Block
 from service.tables.jobs import Job
 
-SPEC: dict[str, Any] = {"training": {"epochs": 10}}
+SPEC: dict[str, Any] = {"split": {}, "training": {"epochs": 10}}
 MODEL: dict[str, Any] = {
     "name": "moons",
     "dataset_sha256": "a" * 64,

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from service.tables import claims, history, jobs, models
+from service.tables import claims, history, models, wishes
 from service.tables.base import Database
 from service.tables.claims import Claimed, LostLease
 from service.tables.history import Checkpoint
@@ -166,7 +166,7 @@ def test_a_cancel_that_came_first_beats_success(database: Database) -> None:
     job = add_job(database)
     claimed = must_claim(database)
     with database.session() as db:
-        jobs.request_cancel(db, "local", job.id)
+        wishes.request_cancel(db, "local", job.id)
     with database.session() as db:
         assert claims.succeed(db, claimed, progress(10), model=MODEL) is None
     with database.session() as db:

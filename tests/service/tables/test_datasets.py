@@ -2,11 +2,11 @@
 
 import pytest
 
-from service.tables import datasets, jobs
+from service.tables import datasets, jobs, wishes
 from service.tables.base import Conflict, Database
 from service.tables.datasets import Dataset
 
-SPEC = {"training": {"epochs": 3}}
+SPEC = {"training": {"epochs": 3}, "split": {}}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_dataset_stays_while_a_job_needs_it(database: Database, dataset: Datas
         datasets.remove(db, "local", dataset.id)
     assert refusal.value.code == "dataset_in_use"
     with database.session() as db:
-        jobs.request_cancel(db, "local", job.id)
+        wishes.request_cancel(db, "local", job.id)
         assert datasets.remove(db, "local", dataset.id) is True
         assert datasets.find(db, "local", dataset.id) is None
 

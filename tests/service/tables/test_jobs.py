@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.tables import claims, jobs
-from service.tables.base import Conflict, Database
+from service.tables import claims, events, jobs, wishes
+from service.tables.base import Database
 from service.tables.jobs import MOVES, Job, Status, move
 from tests.service.tables.rows import MODEL, add_job, claim, must_claim, progress, read
 
@@ -31,7 +31,7 @@ def test_every_move_is_written_with_its_time(database: Database) -> None:
     with database.session() as db:
         claims.succeed(db, claimed, progress(10), model=MODEL)
     with database.reading() as db:
-        moves = jobs.transitions(db, job.id)
+        moves = events.moves(db, job.id)
     assert [each.status for each in moves] == ["queued", "running", "succeeded"]
     assert [each.at for each in moves] == sorted(each.at for each in moves)
 
@@ -40,7 +40,7 @@ def test_jobs_are_listed_newest_first_by_status_dataset_and_name(database: Datab
     first, second, third = add_job(database), add_job(database, name="mine"), add_job(database)
     must_claim(database)
     with database.session() as db:
-        assert jobs.request_cancel(db, "local", first.id) is not None
+        assert wishes.request_cancel(db, "local", first.id) is not None
 
         def ids(**filters: str) -> list[str]:
             return [each.id for each in jobs.page(db, "local", limit=10, **filters).items]
@@ -80,45 +80,3 @@ def test_the_queue_position_is_the_order_in_which_workers_take(database: Databas
     with database.reading() as db:
         assert jobs.queue_position(db, db.get_one(Job, second.id)) == 1
         assert jobs.queue_position(db, db.get_one(Job, first.id)) is None
-
-
-def test_a_queued_job_is_canceled_at_once_and_again_without_change(database: Database) -> None:
-    job = add_job(database)
-    for _ in range(2):
-        with database.session() as db:
-            canceled = jobs.request_cancel(db, "local", job.id)
-        assert canceled is not None
-        assert canceled.status == Status.CANCELED
-        assert canceled.finished_at is not None
-    assert claim(database) is None
-
-
-def test_a_running_job_shows_that_it_is_canceling(database: Database) -> None:
-    job = add_job(database)
-    must_claim(database)
-    with database.session() as db:
-        asked = jobs.request_cancel(db, "local", job.id)
-    assert asked is not None
-    assert (asked.status, asked.shown_status) == ("running", "canceling")
-
-
-def test_a_job_that_has_ended_cannot_be_canceled(database: Database) -> None:
-    job = add_job(database)
-    claimed = must_claim(database)
-    with database.session() as db:
-        claims.succeed(db, claimed, progress(10), model=MODEL)
-    with database.session() as db, pytest.raises(Conflict, match="already succeeded") as refusal:
-        jobs.request_cancel(db, "local", job.id)
-    assert refusal.value.code == "job_finished"
-    assert read(database, job.id).cancel_requested is False
-
-
-def test_only_a_job_that_is_done_can_be_removed(database: Database) -> None:
-    job = add_job(database)
-    with database.session() as db, pytest.raises(Conflict, match="is queued"):
-        jobs.remove(db, "local", job.id)
-    with database.session() as db:
-        jobs.request_cancel(db, "local", job.id)
-        assert jobs.remove(db, "other", job.id) is False
-        assert jobs.remove(db, "local", job.id) is True
-        assert jobs.transitions(db, job.id) == []

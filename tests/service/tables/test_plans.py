@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from service.tables import claims, datasets, jobs, sweeps
+from service.tables import claims, datasets, events, idempotency, jobs, sweeps, wishes
 from service.tables.base import Conflict, Database
+from service.tables.idempotency import Kept, Reservation
 from service.tables.jobs import Job
 from tests.service.tables.rows import add_job, must_claim, progress
 
@@ -49,7 +50,8 @@ def _everything(db: Session, job: Job) -> None:
     jobs.find(db, "local", job.id)
     jobs.queue_position(db, job)
     jobs.any_queued(db)
-    jobs.transitions(db, job.id)
+    events.moves(db, job.id)
+    events.read(db, job.id, after=3, limit=10)
     for status in (None, "queued", "running", "canceling"):
         jobs.page(db, "local", limit=10, status=status)
     sweeps.end_leases(db, max_tries=3)
@@ -58,7 +60,13 @@ def _everything(db: Session, job: Job) -> None:
     sweeps.holders(db)
     sweeps.claims_since(db, 1)
     datasets.in_use(db, "a" * 64)
-    jobs.request_cancel(db, "local", job.id)
+    with pytest.raises(Conflict):
+        wishes.request_stop(db, "local", job.id)
+    wishes.request_cancel(db, "local", job.id)
+    wishes.resume(db, "local", job.id)
+    wanted = Reservation(owner="local", key="a", token="b", fingerprint="c")
+    idempotency.reserve(db, wanted)
+    idempotency.complete(db, wanted, Kept(202, {}, b""))
 
 
 def test_no_query_walks_through_every_job(sqlite: Database) -> None:

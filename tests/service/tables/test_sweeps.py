@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import update
 
-from service.tables import claims, jobs, sweeps
+from service.tables import claims, sweeps, wishes
 from service.tables.base import Database
 from service.tables.jobs import Job
 from tests.service.tables.rows import add_job, must_claim, progress, read
@@ -66,7 +66,7 @@ def test_a_cancel_of_a_dead_workers_job_comes_true(database: Database) -> None:
     job = add_job(database)
     must_claim(database)
     with database.session() as db:
-        jobs.request_cancel(db, "local", job.id)
+        wishes.request_cancel(db, "local", job.id)
     _fall_silent(database, job)
     with database.session() as db:
         assert sweeps.end_leases(db, max_tries=3).canceled == 1

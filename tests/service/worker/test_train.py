@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from engine.training.model import TrainedModel
-from service.tables import claims, history, jobs, models
+from service.tables import claims, history, models, wishes
 from service.tables.history import Checkpoint
 from service.tables.jobs import Job
 from service.worker.bench import Bench
@@ -89,7 +89,7 @@ def test_a_cancel_is_seen_in_the_middle_and_keeps_the_history(bench: Bench, work
     with _at_work(bench):
         eventually(lambda: workshop.has_begun(job))
         with workshop.database.session() as db:
-            jobs.request_cancel(db, "local", job.id)
+            wishes.request_cancel(db, "local", job.id)
         eventually(lambda: workshop.job(job).status == "canceled", seconds=2)
     assert len(workshop.rows(job)) == workshop.job(job).epoch > 0
 

@@ -1,0 +1,159 @@
+"""A job as its readers see it: schemas, progress, links, and when a look is worth it."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from flask import request
+from marshmallow import fields
+
+from service.api.orders import PRIORITIES
+from service.api.parts import missing, owner
+from service.errors import problem_document
+from service.tables import events, jobs
+from service.tables.base import Transaction
+from service.tables.jobs import Job, Status
+from service.web.schemas import Answer, Moment, moment
+
+STATUSES = (*(status.value for status in Status), "canceling")
+MAX_RETRY_SECONDS = 10  # a cancel, or an early stop, should not be missed for longer
+JOBS_A_LOOK = 100  # of the queue: so many tiny jobs are done within a second or so
+POLLING = {"Retry-After": {"description": "Seconds until a look is worth it.", "schema": {"type": "integer"}}}
+_PROGRESS = {
+    "type": "object",
+    "required": ["fraction", "epoch", "epochs", "eta_seconds"],
+    "properties": {
+        "fraction": {"type": "number", "minimum": 0, "maximum": 1},
+        "epoch": {"type": "integer"},
+        "epochs": {"type": "integer"},
+        "eta_seconds": {"type": ["number", "null"], "description": "By the speed measured so far."},
+    },
+}
+
+
+def eta_seconds(job: Job) -> float | None:
+    """The training seconds left, by the speed measured so far; None before the first epoch and at the end."""
+    if job.done or not job.epoch:
+        return None
+    left = job.seconds / job.epoch * (job.epochs - job.epoch)
+    most = job.spec["training"].get("max_seconds")
+    return left if most is None else max(0.0, min(left, most - job.seconds))
+
+
+def progress(job: Job) -> dict[str, Any]:
+    """How far a job is; a job that ended early has done all it will."""
+    fraction = 1.0 if job.status == Status.SUCCEEDED else job.epoch / job.epochs
+    return {"fraction": fraction, "epoch": job.epoch, "epochs": job.epochs, "eta_seconds": eta_seconds(job)}
+
+
+def retry_after(job: Job, queue_position: int | None) -> int:
+    """Seconds until the job may have changed: half the time it seems to need, within bounds."""
+    eta = eta_seconds(job)
+    wait = (queue_position or 0) / JOBS_A_LOOK if eta is None else eta / 2
+    return max(1, min(MAX_RETRY_SECONDS, ceil(wait)))
+
+
+def failure(job: Job) -> dict[str, Any] | None:
+    """Why a job failed: a problem document with the member `message`, which pollers of other makes read."""
+    if job.error is None:
+        return None
+    error = job.error
+    document = problem_document(str(error["code"]), str(error["detail"]), hint=str(error.get("hint", "")))
+    return {**error, **document, "message": document["detail"]}
+
+
+def links(job: Job) -> dict[str, str]:
+    """Where to go on from a job."""
+    here = f"/api/v1/jobs/{job.id}"
+    found = {"self": here} | {name: f"{here}/{name}" for name in ("history", "events", "result")}
+    found["dataset"] = f"/api/v1/datasets/{job.dataset_id}"
+    if not job.done:
+        found |= {name: f"{here}/{name}" for name in ("cancel", "stop")}
+    if job.status in {Status.FAILED, Status.CANCELED}:
+        found["resume"] = f"{here}/resume"
+    if job.model_id is not None:
+        found["model"] = f"/api/v1/models/{job.model_id}"
+    return found
+
+
+class TransitionSchema(Answer):
+    """One move of a job."""
+
+    status = fields.String(required=True, metadata={"enum": list(Status)})
+    at = Moment(required=True)
+    reason = fields.String(required=True)
+
+
+class JobSchema(Answer):
+    """A job as lists show it."""
+
+    id = fields.String(required=True)
+    kind = fields.String(required=True, metadata={"enum": ["train", "batch_prediction", "evaluation"]})
+    name = fields.String(required=True, allow_none=True)
+    status = fields.String(required=True, attribute="shown_status", metadata={"enum": list(STATUSES)})
+    done = fields.Boolean(required=True)
+    progress = fields.Function(progress, required=True, metadata=_PROGRESS)
+    latest = fields.Raw(required=True, metadata={"type": ["object", "null"]})
+    attempt = fields.Integer(required=True)
+    dataset_id = fields.String(required=True)
+    model_id = fields.String(required=True, allow_none=True)
+    error = fields.Function(failure, required=True, metadata={"type": ["object", "null"]})
+    priority = fields.String(required=True, attribute="priority_name", metadata={"enum": list(PRIORITIES)})
+    metadata = fields.Raw(required=True, attribute="metadata_", metadata={"type": ["object", "null"]})
+    created_at = Moment(required=True)
+    started_at = Moment(required=True, allow_none=True)
+    finished_at = Moment(required=True, allow_none=True)
+    spec = fields.Raw(
+        required=True, metadata={"type": "object", "description": "In full, defaults filled in."}
+    )
+    links = fields.Function(links, required=True, metadata={"type": "object"})
+
+
+class JobDetailSchema(JobSchema):
+    """A job."""
+
+    queue_position = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "1 is the next."}
+    )
+    heartbeat_age_seconds = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Since its worker was last heard of; null unless it is running."},
+    )
+    transitions = fields.List(fields.Nested(TransitionSchema), required=True)
+
+
+def detail(db: Transaction, job: Job) -> dict[str, Any]:
+    """A job with what stands in other tables."""
+    moves = [
+        {"status": each.status, "at": moment(each.at), "reason": each.reason}
+        for each in events.moves(db, job.id)
+    ]
+    age = jobs.heartbeat_age_seconds(db, job)
+    document: dict[str, Any] = JobSchema().dump(job)
+    return {
+        **document,
+        "queue_position": jobs.queue_position(db, job),
+        "heartbeat_age_seconds": None if age is None else round(age, 1),
+        "transitions": moves,
+    }
+
+
+def find_job(db: Transaction, job_id: str) -> Job:
+    """The owner's job; raises ServiceError where there is none."""
+    job = jobs.find(db, owner(), job_id)
+    if job is None:
+        raise missing("job", job_id)
+    return job
+
+
+def polling_headers(job: Job, document: Mapping[str, Any]) -> dict[str, str]:
+    """Where to look for the job, and when; nothing of the kind once it is done."""
+    if job.done:
+        return {}
+    location = f"/api/v1/jobs/{job.id}"
+    return {
+        "Location": location,
+        "Operation-Location": request.root_url.rstrip("/") + location,  # Azure's pollers want it absolute
+        "Retry-After": str(retry_after(job, document["queue_position"])),
+    }

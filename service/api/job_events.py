@@ -1,0 +1,140 @@
+"""The log of a job over HTTP: as pages, or as a stream of server-sent events with the same cursor."""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+from flask import Response, request
+from marshmallow import fields
+
+from service.api.job_documents import find_job
+from service.api.parts import owner, running
+from service.errors import ServiceError
+from service.tables import events, jobs
+from service.tables.base import Database
+from service.tables.events import Event, EventType
+from service.web.bodies import JSON_MEDIA_TYPE
+from service.web.contract import Blueprint
+from service.web.paging import MAX_ROW, RowQuery, page_response
+from service.web.schemas import Answer, moment
+
+SSE_MEDIA_TYPE = "text/event-stream"
+LOOK_SECONDS = 0.2  # between two looks into the log
+EVENTS_A_LOOK = 500
+KEEP_ALIVES = 5  # comments within one quiet stream
+RETRY_MILLISECONDS = 1_000
+RETRY_DONE_MILLISECONDS = 30_000  # a log that has ended grows no more
+
+_EVENT = {
+    "type": "object",
+    "required": ["id", "type", "at", "data"],
+    "properties": {
+        "id": {"type": "integer", "description": "The log's cursor."},
+        "type": {"type": "string", "enum": [each.value for each in EventType]},
+        "at": {"type": "string", "format": "date-time"},
+        "data": {"type": "object"},
+    },
+}
+_LAST_EVENT_ID = {
+    "in": "header",
+    "name": "Last-Event-ID",
+    "description": "A stream goes on after this event.",
+    "schema": {"type": "string", "pattern": "^[0-9]+$"},
+}
+
+
+class EventsPage(Answer):
+    """Events of a job, oldest first."""
+
+    data = fields.Raw(required=True, metadata={"type": "array", "items": _EVENT})
+    has_more = fields.Boolean(required=True)
+    next = fields.Integer(required=True, allow_none=True)
+
+
+blueprint = Blueprint("job events", "What happens to a job, in order.")
+
+
+@blueprint.get("/jobs/<job_id>/events", produces=(JSON_MEDIA_TYPE, SSE_MEDIA_TYPE))
+@blueprint.query(RowQuery())
+@blueprint.documented(parameters=[_LAST_EVENT_ID])
+@blueprint.also(200, content_type=SSE_MEDIA_TYPE, schema={"type": "string"})
+@blueprint.answer(200, EventsPage())
+def read_job_events(query: Mapping[str, int], job_id: str) -> Response:
+    """List what has happened to a job: a page, or with `Accept: text/event-stream` a stream that goes on."""
+    after, limit = query["after"], query["limit"]
+    with running().database.reading() as db:
+        find_job(db, job_id)
+        found = [] if _wants_stream() else events.read(db, job_id, after=after, limit=limit + 1)
+    if _wants_stream():
+        return _stream(job_id, max(after, _last_event_id()))
+    return page_response([_document(each) for each in found[:limit]], _next(found, limit))
+
+
+def _wants_stream() -> bool:
+    kinds = [JSON_MEDIA_TYPE, SSE_MEDIA_TYPE]
+    return request.accept_mimetypes.best_match(kinds) == SSE_MEDIA_TYPE
+
+
+def _last_event_id() -> int:
+    given = request.headers.get("Last-Event-ID", "").strip() or "0"
+    if given.isdecimal() and given.isascii() and int(given[:20]) <= MAX_ROW:
+        return int(given[:20])
+    raise ServiceError("bad_request", f"Last-Event-ID must be the id of an event, got {given[:40]!r}")
+
+
+def _next(found: list[Event], limit: int) -> int | None:
+    return found[limit - 1].id if len(found) > limit else None
+
+
+def _document(each: Event) -> dict[str, Any]:
+    return {"id": each.id, "type": each.type, "at": moment(each.at), "data": each.facts()}
+
+
+def _stream(job_id: str, after: int) -> Response:
+    parts = running()
+    if not parts.streams.acquire(blocking=False):
+        detail = f"{parts.settings.max_streams} event streams are open, as many as max_streams allows"
+        raise ServiceError("too_many_streams", detail, headers={"Retry-After": "5"})
+    log = _follow(parts.database, owner(), job_id, after, parts.settings.stream_seconds)
+    response = Response(log, mimetype=SSE_MEDIA_TYPE)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # a proxy must pass each event on at once
+    response.call_on_close(parts.streams.release)
+    return response
+
+
+def _follow(database: Database, whose: str, job_id: str, after: int, seconds: float) -> Iterator[str]:
+    """The log from a cursor on, until the job is done or the time is up; runs outside of the request."""
+    ends = time.monotonic() + seconds
+    quiet_until = time.monotonic() + seconds / KEEP_ALIVES
+    yield f"retry: {RETRY_MILLISECONDS}\n\n"
+    while True:
+        found, ended = _look(database, whose, job_id, after)
+        for each in found:
+            after = each.id
+            yield _printed(each)
+        if ended and len(found) < EVENTS_A_LOOK:
+            yield f"retry: {RETRY_DONE_MILLISECONDS}\n\n"
+            return
+        now = time.monotonic()
+        if now >= ends:
+            return
+        if not found and now >= quiet_until:
+            yield ": still here\n\n"
+        if found or now >= quiet_until:
+            quiet_until = now + seconds / KEEP_ALIVES
+        time.sleep(min(LOOK_SECONDS, ends - now))
+
+
+def _look(database: Database, whose: str, job_id: str, after: int) -> tuple[list[Event], bool]:
+    """The new events, and whether there will be no others: read after the status, so that none is missed."""
+    with database.reading() as db:
+        job = jobs.find(db, whose, job_id)
+        ended = job is None or job.done
+        return events.read(db, job_id, after=after, limit=EVENTS_A_LOOK), ended
+
+
+def _printed(each: Event) -> str:
+    data = orjson.dumps(_document(each)).decode()
+    return f"id: {each.id}\nevent: {each.type}\ndata: {data}\n\n"
