@@ -188,7 +188,7 @@ class Table:
         """As a Parquet file; equal tables give equal bytes."""
         frame = pl.DataFrame([_series(column) for column in self.columns])
         buffer = io.BytesIO()
-        frame.write_parquet(buffer, compression="zstd", statistics=False)
+        frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
         return buffer.getvalue()
 
     @classmethod

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.formats import MEDIA_TYPES, Bounds, read_table, table_from_records, table_from_rows
+from engine.data.formats import MEDIA_TYPES, read_table, table_from_records, table_from_rows
+from engine.data.reading import Bounds
 from engine.data.table import Table
 from engine.errors import BadData, Problem
 from engine.registry import UnknownName
 
-CSV, JSON, NDJSON, PARQUET = MEDIA_TYPES
+CSV, JSON, NDJSON, PARQUET, ARROW, ARROW_STREAM = MEDIA_TYPES
 PLAIN = "x,flag,name,y\n1,true,ann,0.5\n-2.5,FALSE,bob,\n3e2,True,ann,1\n"
 PLAIN_ROWS = [[1.0, True, "ann", 0.5], [-2.5, False, "bob", None], [300.0, True, "ann", 1.0]]
 
@@ -49,6 +50,8 @@ def test_the_media_types_are_those_of_the_contract() -> None:
         "application/json",
         "application/x-ndjson",
         "application/vnd.apache.parquet",
+        "application/vnd.apache.arrow.file",
+        "application/vnd.apache.arrow.stream",
     )
     with pytest.raises(UnknownName):
         read_table(b"", "text/html")

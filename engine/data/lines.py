@@ -1,0 +1,131 @@
+"""Delimited text from a stream in parts of whole rows: constant memory, and every row's line number.
+
+A line end ends a row where the quotes before it are even in number, as RFC 4180 has them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from engine.data.cells import Problems
+from engine.errors import BadData
+
+PART_BYTES = 4 * 2**20
+MAX_ROW_BYTES = 64 * 2**20
+_QUOTE, _LINE_END = ord('"'), ord("\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Whole rows as UTF-8, and the number of their first line, counted from 1."""
+
+    data: bytes
+    line: int
+
+    def rows(self, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
+        """Each row's first line and its cells, read carefully and slowly; blank lines are passed over."""
+        reader = csv.reader(io.StringIO(self.data.decode(), newline=""), delimiter=delimiter, strict=True)
+        start = self.line
+        try:
+            for row in reader:
+                if row:
+                    yield start, row
+                start = self.line + reader.line_num
+        except csv.Error as error:
+            at = self.line + max(reader.line_num, 1) - 1
+            problems.add("", "not_csv", f"line {at}: {error}", "close every quote and double those inside")
+            problems.stop()
+
+    def is_regular(self, delimiter: str, columns: int) -> bool:
+        """Whether every line is a row of so many cells, as far as counting can tell; blank ones are not."""
+        if b"\n\n" in self.data or b"\n\r\n" in self.data or self.data[:1] in (b"\n", b"\r"):
+            return False
+        if self.data.count(b"\r") != self.data.count(b"\r\n"):
+            return False
+        separators, ends = self._counted(delimiter)
+        rows = ends + (not self.data.endswith(b"\n"))
+        return separators == rows * (columns - 1)
+
+    def _counted(self, delimiter: str) -> tuple[int, int]:
+        """Delimiters and line ends outside quotes."""
+        if b'"' not in self.data:
+            return self.data.count(delimiter.encode()), self.data.count(b"\n")
+        signs = np.frombuffer(self.data, dtype=np.uint8)
+        outside = np.cumsum(signs == _QUOTE, dtype=np.uint8) & 1 == 0  # wraps at 256, which is even
+        counts = (np.count_nonzero(outside & (signs == sign)) for sign in (ord(delimiter), _LINE_END))
+        separators, ends = counts
+        return int(separators), int(ends)
+
+
+def parts_of(source: BinaryIO, encoding: str, size: int = PART_BYTES) -> Iterator[Part]:
+    """The source from where it stands, cut between rows into parts of about `size` bytes; raises BadData."""
+    rest, line, line_end = b"", 1, b""
+    while data := source.read(size):
+        whole = rest + (data if encoding == "utf-8" else data.decode(encoding).encode())
+        line_end = line_end or (b"\r" if b"\r" in whole and b"\n" not in whole else b"\n")
+        whole = whole.replace(b"\r", b"\n") if line_end == b"\r" else whole
+        cut = _last_row_end(whole)
+        if cut:
+            yield Part(whole[:cut], line)
+            line += whole.count(b"\n", 0, cut)
+        rest = whole[cut:]
+        if len(rest) > MAX_ROW_BYTES:
+            detail = f"line {line}: the row that begins here does not end within {MAX_ROW_BYTES:,} bytes"
+            hint = "close every quote, and end lines with a line feed"
+            raise BadData.because(detail, code="row_too_long", hint=hint)
+    if rest:
+        yield Part(rest, line)
+
+
+def _last_row_end(data: bytes) -> int:
+    """Where the last row that is whole ends; 0 where none is."""
+    end = data.rfind(b"\n") + 1
+    quotes = data.count(b'"', 0, end)
+    while end and quotes % 2:
+        inner = data.rfind(b'"', 0, end)
+        end = data.rfind(b"\n", 0, inner) + 1
+        quotes = data.count(b'"', 0, end)
+    return end
+
+
+def first_row_end(data: bytes) -> int:
+    """Where the first row that is not blank ends."""
+    start = len(data) - len(data.lstrip(b"\r\n"))
+    end = data.find(b"\n", start) + 1
+    while end and data.count(b'"', start, end) % 2:
+        end = data.find(b"\n", end) + 1
+    return end or len(data)
+
+
+def encoding_of(source: BinaryIO) -> str:
+    """`utf-8`, or `latin-1` for what is not; raises BadData for what is no text. Passes over UTF-8's mark."""
+    decoder, start = codecs.getincrementaldecoder("utf-8")(), source.tell()
+    encoding, first = "utf-8", True
+    while data := source.read(PART_BYTES):
+        if first and data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise BadData.because("the file is UTF-16", code="not_text", hint="save it as CSV UTF-8")
+        if b"\0" in data:
+            detail = "the file holds zero bytes: it is not text"
+            raise BadData.because(detail, code="not_text", hint="send UTF-8 text")
+        start += 3 if first and data.startswith(codecs.BOM_UTF8) else 0
+        first = False
+        encoding = encoding if encoding != "utf-8" or _decodes(decoder, data) else "latin-1"
+    if encoding == "utf-8" and not _decodes(decoder, b"", final=True):
+        encoding = "latin-1"
+    source.seek(start)
+    return encoding
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, data: bytes, *, final: bool = False) -> bool:
+    try:
+        decoder.decode(data, final)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,63 @@
+"""Parquet and Arrow: read quickly, refused when they lie."""
+
+import io
+from typing import Any
+
+import polars as pl
+import pytest
+
+from engine.data.formats import read_table
+from engine.data.reading import Bounds, Reading
+from engine.errors import BadData
+
+PARQUET = "application/vnd.apache.parquet"
+ARROW, STREAM = "application/vnd.apache.arrow.file", "application/vnd.apache.arrow.stream"
+FRAME = pl.DataFrame(
+    {"n": [1, None, 3], "x": [0.5, 1.5, None], "flag": [True, False, None], "word": ["b", None, "a"]}
+)
+ROWS = [[1, 0.5, True, "b"], [None, 1.5, False, None], [3, None, None, "a"]]
+
+
+def written(media_type: str, frame: pl.DataFrame = FRAME) -> bytes:
+    buffer = io.BytesIO()
+    write: Any = {PARQUET: frame.write_parquet, ARROW: frame.write_ipc, STREAM: frame.write_ipc_stream}
+    write[media_type](buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("media_type", [PARQUET, ARROW, STREAM])
+def test_typed_columns_are_taken_as_they_are(media_type: str) -> None:
+    table = read_table(written(media_type), media_type)
+    assert [column.type for column in table.columns] == ["number", "number", "boolean", "category"]
+    assert table.rows(0, 3) == ROWS
+
+
+@pytest.mark.parametrize("media_type", [PARQUET, ARROW, STREAM])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_file_is_refused(media_type: str, share: float) -> None:
+    data = written(media_type)
+    with pytest.raises(BadData) as refused:
+        read_table(data[: int(share * len(data))], media_type)
+    assert refused.value.problems[0].code in {"not_parquet", "not_arrow", "no_rows"}
+
+
+def test_bounds_are_held_before_anything_is_unpacked() -> None:
+    bomb = pl.DataFrame({"x": pl.repeat(0, 5_000_000, eager=True)})
+    data = written(PARQUET, bomb)
+    assert len(data) < 200_000
+    with pytest.raises(BadData, match="more than 1,000 rows"):
+        read_table(data, PARQUET, Bounds(max_rows=1_000))
+
+
+def test_what_is_not_finite_is_named_by_its_row() -> None:
+    frame = pl.DataFrame({"x": [1.0, float("nan"), float("inf")]})
+    with pytest.raises(BadData) as refused:
+        read_table(written(PARQUET, frame), PARQUET)
+    assert [problem.detail.partition(",")[0] for problem in refused.value.problems] == ["row 2", "row 3"]
+
+
+def test_the_users_types_hold_here_too() -> None:
+    frame = pl.DataFrame({"zip": [123, 45], "flag": [1, 0]})
+    reading = Reading(types={"zip": "category", "flag": "boolean"})
+    table = read_table(written(PARQUET, frame), PARQUET, reading=reading)
+    assert table.rows(0, 2) == [["123", True], ["45", False]]
