@@ -13,6 +13,7 @@ from engine.errors import BadModel, EngineError
 from service.api import (
     aliases,
     datasets,
+    exports,
     health,
     history,
     job_events,
@@ -45,6 +46,7 @@ BLUEPRINTS = (
     history.blueprint,
     models.blueprint,
     aliases.blueprint,
+    exports.blueprint,
     predictions.blueprint,
     gradients.blueprint,
     graphs.blueprint,

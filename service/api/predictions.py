@@ -13,6 +13,7 @@ from service.api.loaded_models import Loaded, is_fixed
 from service.api.models import load_model
 from service.api.rows import (
     BINARY_BODIES,
+    BINARY_MEDIA_TYPES,
     RAW,
     RETURN_QUERY,
     check_count,
@@ -23,7 +24,7 @@ from service.api.rows import (
     wanted_of_query,
 )
 from service.errors import invalid
-from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast
+from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, require_media_type
 from service.web.conditional import with_etag
 from service.web.contract import Blueprint
 from service.web.schemas import Answer, escape, shown, unknown_name
@@ -97,11 +98,12 @@ blueprint = Blueprint("predictions", "What models say.")
 @blueprint.answer(200, PredictionsSchema())
 def create_predictions(model: str) -> Response:
     """Predict for rows; who accepts application/octet-stream gets bare float64, row by row."""
+    kind = require_media_type(JSON_MEDIA_TYPE, *BINARY_MEDIA_TYPES)
     loaded, wanted = load_model(model), wanted_of_query()
-    if request.mimetype == JSON_MEDIA_TYPE:
+    if kind == JSON_MEDIA_TYPE:
         rows = read_rows(loaded, read_object(parse_json_fast(request.get_data(cache=False))))
     else:
-        rows = read_binary(loaded)
+        rows = read_binary(loaded, kind)
     if request.accept_mimetypes.best_match((JSON_MEDIA_TYPE, RAW)) == RAW:
         return _bare_answer(matrix_of(loaded, rows, wanted))
     return _answer(loaded, rows, wanted)

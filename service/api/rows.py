@@ -11,7 +11,6 @@ from engine.registry import did_you_mean
 from service.api.loaded_models import Loaded
 from service.api.parts import running
 from service.errors import ServiceError, invalid
-from service.web.bodies import require_media_type
 
 RAW = "application/octet-stream"
 BINARY_MEDIA_TYPES = {
@@ -35,9 +34,8 @@ RETURN_QUERY = {
 }
 
 
-def read_binary(loaded: Loaded) -> Array:
-    """The rows of a binary body; raises ServiceError and BadData."""
-    kind = require_media_type("application/json", *BINARY_MEDIA_TYPES)
+def read_binary(loaded: Loaded, kind: str) -> Array:
+    """The rows of a body of this binary media type; raises ServiceError and BadData."""
     data = request.get_data(cache=False)
     if kind.startswith("application/vnd.apache.arrow"):
         columns = read_arrow(data)

@@ -1,0 +1,131 @@
+"""Models that come back: whole, and refused when altered or when they lie."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from safetensors.numpy import load, save
+
+from engine.errors import BadData
+from engine.export.files import digest, read_json, read_safetensors
+from engine.export.formats import export
+from engine.spec.sections import Limits
+from engine.training.history import safetensors_metadata
+from tests.engine.export.cases import CASES, model_of, rows_of
+
+LIMITS = Limits()
+Document = dict[str, Any]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("name", "read"), [("json", read_json), ("safetensors", read_safetensors)])
+def test_a_model_comes_back_bit_for_bit(case: str, name: str, read: Callable[..., Any]) -> None:
+    model = model_of(case)
+    back = read(export(model, name), LIMITS)
+    assert back.to_bytes() == model.to_bytes()
+    assert back.predict(rows_of(case)) == model.predict(rows_of(case))
+
+
+def test_safetensors_load_with_the_library_alone() -> None:
+    tensors = load(export(model_of("iris"), "safetensors"))
+    first = model_of("iris").layers_document()[0]
+    assert tensors["layers.0.weights"].tolist() == first["weights"]
+    assert tensors["layers.0.biases"].tolist() == first["biases"]
+
+
+def sealed(change: Callable[[Document], object]) -> bytes:
+    """A JSON export that was changed and sealed again, as a careful forger would."""
+    document = orjson.loads(export(model_of("mixed"), "json"))
+    change(document)
+    document.pop("digest")
+    return orjson.dumps({**document, "digest": digest(document)})
+
+
+def no_model(read: Callable[..., Any], data: bytes, limits: Limits = LIMITS) -> str:
+    """What a refusal says."""
+    with pytest.raises(BadData) as caught:
+        read(data, limits)
+    assert [problem.code for problem in caught.value.problems] == ["bad_model"]
+    return str(caught.value)
+
+
+def test_an_altered_export_is_refused() -> None:
+    document = orjson.loads(export(model_of("mixed"), "json"))
+    document["encoding"]["inputs"][0]["offset"] += 1.0
+    assert "it was altered" in no_model(read_json, orjson.dumps(document))
+    data = export(model_of("mixed"), "safetensors")
+    facts = orjson.loads(safetensors_metadata(data)["gradhouse"])
+    facts["encoding"]["inputs"][0]["offset"] += 1.0
+    forged = save(load(data), metadata={"gradhouse": orjson.dumps(facts).decode()})
+    assert "it was altered" in no_model(read_safetensors, forged)
+    tensors = {**load(data), "layers.0.biases": load(data)["layers.0.biases"] + 1.0}
+    forged = save(tensors, metadata=safetensors_metadata(data))
+    assert "not those that were saved" in no_model(read_safetensors, forged)
+
+
+def _offset(document: Document) -> None:
+    document["encoding"]["inputs"][0]["offset"] += 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_offset, "self-test"),
+        (lambda d: d["layers"][0]["weights"].pop(), "shapes"),
+        (lambda d: d["layers"][0]["weights"][0].pop(), "inhomogeneous"),
+        (lambda d: d["layers"].pop(), "shapes"),
+        (lambda d: d["layers"].clear(), "need at least one array"),
+        (lambda d: d["layers"][0].update(biases="many"), "could not convert"),
+        (lambda d: d["layers"][0]["biases"].__setitem__(0, None), "digest"),
+        (lambda d: d.update(kind="pickle"), "kind and format"),
+        (lambda d: d.update(format=99), "kind and format"),
+        (lambda d: d.pop("spec"), "'spec' is missing"),
+        (lambda d: d["spec"].update(task="magic"), "task"),
+        (lambda d: d["spec"]["model"].update(hidden_layers=[{"units": 10**9}]), "no model"),
+        (lambda d: d["encoding"]["inputs"][0].update(scale=0.0), "scale"),
+        (lambda d: d["encoding"]["inputs"][0].update(scale="big"), "finite"),
+        (lambda d: d["encoding"]["inputs"][0].update(name=7), "names"),
+        (lambda d: d["encoding"]["inputs"][2].update(categories=[1, 2, 3]), "no text"),
+        (lambda d: d["encoding"]["inputs"][2].update(categories=["x"] * 10**5), "shapes"),
+        (lambda d: d["encoding"]["target"].update(classes=["a", "b"]), "classes"),
+        (lambda d: d["encoding"].update(inputs=[]), "no model"),
+        (lambda d: d.update(self_test={}), "'scores' is missing"),
+        (lambda d: d["self_test"]["scores"].append(1.0), "no model"),
+        (lambda d: d["self_test"].update(instance=None), "no model"),
+    ],
+)
+def test_an_export_that_lies_about_itself_is_refused(
+    change: Callable[[Document], object], reason: str
+) -> None:
+    assert reason in no_model(read_json, sealed(change))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"digest": 1}',
+        b"[" * 100_000,
+        b"\x80\x04K\x01.",
+        struct.pack("<Q", 2**63) + b"{}",
+        struct.pack("<Q", 2) + b"{}",
+        save({"x": np.zeros(3)}),
+        save({"x": np.zeros(3)}, metadata={"gradhouse": "[" * 5_000}),
+    ],
+)
+def test_bytes_that_are_no_export_are_refused(data: bytes) -> None:
+    no_model(read_json, data)
+    no_model(read_safetensors, data)
+
+
+def test_a_model_larger_than_allowed_is_refused() -> None:
+    limits = Limits(max_parameters=10)
+    assert "at most 10 may come" in no_model(read_json, export(model_of("mixed"), "json"), limits)
