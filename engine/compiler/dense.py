@@ -217,7 +217,7 @@ def _gradient_panel(code: Vectors, spec: WeightGradient, panel: Index) -> list[s
     if rest := layout.inputs.size - whole * width:
         inputs_panel(whole, rest, biased=not whole)
     if spec.update:
-        code.call(spec.update, layout.used, pointers=[code.at("%w", place), gradient, "%c"])
+        code.call(spec.update, layout.panel, pointers=[code.at("%w", place), gradient, "%c"])
     return []
 
 
@@ -272,20 +272,30 @@ def transposition(module: Module, layout: LayerLayout) -> str:
 
 
 def _transpose_panel(code: Vectors, layout: LayerLayout, panel: Index) -> list[str]:
-    inputs, outputs, lanes = layout.inputs, layout.outputs, code.real.lanes
+    lanes = code.real.lanes
+    whole, rest = divmod(layout.inputs.size, lanes)
 
     def block(k: Index, _: list[str]) -> list[str]:
-        first = code.add(code.multiply(panel, layout.panel), outputs.width)
-        first = code.add(first, code.multiply(k, lanes * outputs.width))
-        home = code.multiply(code.divide(k, inputs.vectors), outputs.padded * inputs.width)
-        home = code.add(home, code.multiply(code.remainder(k, inputs.vectors), lanes))
-        home = code.add(home, code.multiply(panel, outputs.width * inputs.width))
-        for v in range(outputs.vectors):
-            rows = [code.load("%w", code.add(first, r * outputs.width + v * lanes)) for r in range(lanes)]
-            for c, column in enumerate(code.transposed(rows)):
-                if outputs.count > 1 or v * lanes + c < outputs.size:
-                    code.store(column, "%t", code.add(home, (v * lanes + c) * inputs.width))
+        _transpose_block(code, layout, (panel, k), lanes)
         return []
 
-    code.loop(0, layout.rows // lanes, 1, [], block)
+    if whole:
+        code.loop(0, whole, 1, [], block)
+    if rest:
+        _transpose_block(code, layout, (panel, whole), rest)
     return []
+
+
+def _transpose_block(code: Vectors, layout: LayerLayout, at: tuple[Index, Index], live: int) -> None:
+    """Transposes the k-th block of inputs of a panel, of which `live` are real; the others become 0."""
+    (panel, k), inputs, outputs, lanes = at, layout.inputs, layout.outputs, code.real.lanes
+    first = code.add(code.multiply(panel, layout.panel), outputs.width)
+    first = code.add(first, code.multiply(k, lanes * outputs.width))
+    home = code.multiply(code.divide(k, inputs.vectors), outputs.padded * inputs.width)
+    home = code.add(home, code.multiply(code.remainder(k, inputs.vectors), lanes))
+    home = code.add(home, code.multiply(panel, outputs.width * inputs.width))
+    for v in range(outputs.vectors):
+        rows = [code.load("%w", code.add(first, r * outputs.width + v * lanes)) for r in range(live)]
+        for c, column in enumerate(code.transposed(rows + [ZERO] * (lanes - live))):
+            if outputs.count > 1 or v * lanes + c < outputs.size:
+                code.store(column, "%t", code.add(home, (v * lanes + c) * inputs.width))

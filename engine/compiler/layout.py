@@ -72,26 +72,18 @@ class LayerLayout:
     start: int
 
     @property
-    def rows(self) -> int:
-        """Rows of a panel of weights: whole blocks of lanes, so that it can be transposed by blocks."""
-        return rounded_up(self.inputs.size, self.inputs.lanes)
-
-    @property
     def panel(self) -> int:
-        """Numbers in one panel of parameters: whole blocks of rows, since an update takes four at a time."""
+        """Numbers in one panel of parameters: whole blocks of vectors, as an update takes them."""
         if self.is_dot:
-            return rounded_up(self.inputs.lanes + self.inputs.padded, BLOCK * self.inputs.lanes)
-        return rounded_up(1 + self.rows, BLOCK) * self.outputs.width
+            numbers = self.inputs.lanes + self.inputs.padded
+        else:
+            numbers = (1 + self.inputs.size) * self.outputs.width
+        return rounded_up(numbers, BLOCK * self.inputs.lanes)
 
     @property
     def end(self) -> int:
         """The number after the last."""
         return self.start + self.panel * (1 if self.is_dot else self.outputs.count)
-
-    @property
-    def used(self) -> int:
-        """Numbers of a panel that an update has to visit."""
-        return self.panel if self.is_dot else rounded_up(1 + self.inputs.size, BLOCK) * self.outputs.width
 
     def positions(self) -> NDArray[np.int64]:
         """Where the flat order's numbers go: weights (outputs, inputs), then biases."""

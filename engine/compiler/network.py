@@ -246,7 +246,7 @@ class Network:
                 self._gradient(code, i),
                 self.place(code, "constants"),
             ]
-            code.call(self._updates.update(), layout.used, pointers=pointers)
+            code.call(self._updates.update(), layout.panel, pointers=pointers)
 
     def clip(self, code: Vectors, limit: str) -> None:
         """Looks at the whole gradient: the sum of its squares, the factor that shortens it to `limit`."""

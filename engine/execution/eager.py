@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
 
@@ -80,7 +83,7 @@ class EagerExecutor:
         """Trains up to `epochs` epochs more."""
         rows: list[list[float]] = []
         while len(rows) < epochs and not self._state.is_over(self._plan):
-            with np.errstate(all="ignore"):  # a loss that overflows is told by Progress
+            with np.errstate(all="ignore"), _collector_paused():  # a loss that overflows is told by Progress
                 row = self._epoch()
             if not all(math.isfinite(row[name]) for name in row if name.endswith("_loss")):
                 return Progress(self._matrix(rows), self._state.epoch)
@@ -139,6 +142,18 @@ class EagerExecutor:
         loss = mean_loss(self._plan.loss, scores, rows, list(range(len(rows))))
         tally.add(slice(None), _numbers(scores), loss.data)
         return tally.columns()
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No garbage collection: a graph of Values has no cycles, and the search costs more than the step."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _numbers(scores: list[list[Value]]) -> Array:
