@@ -23,6 +23,7 @@ from service.settings import Settings
 QUEUE = "gradhouse"
 TASK = "gradhouse.work"
 PRESENCE = "gradhouse:workers"  # a sorted set: worker → the time until which it counts as there
+ENOUGH_MESSAGES = 64  # as many wake every idle process there may be, and the rows keep them awake
 REST_SECONDS = 5.0  # no sending for so long after a failure: the sweeper does it later
 
 _log = logging.getLogger(__name__)
@@ -108,14 +109,16 @@ class Broker:
         self._resting_until = 0.0
 
     def send(self, job_id: str) -> bool:
-        """Wakes a worker for the job; False if the broker is away, in which case the sweeper sends later.
+        """Sees to it that a worker wakes for the job; False if the broker is away: the sweeper sends later.
 
         Call it after the commit: a worker may look at once.
         """
         if time.monotonic() < self._resting_until:
             return False
         try:
-            self._app.send_task(TASK, (job_id,), queue=QUEUE, retry=False)
+            # A message too many costs its sender and its receiver more than this look.
+            if self._redis.llen(QUEUE) < ENOUGH_MESSAGES:
+                self._app.send_task(TASK, (job_id,), queue=QUEUE, retry=False)
         except (OperationalError, redis.RedisError, OSError) as error:
             self._resting_until = time.monotonic() + REST_SECONDS
             _log.warning("the broker is away, the sweeper will send: %s", error)

@@ -183,7 +183,9 @@ def _flags(db: Session, claimed: Claimed, statement: Update) -> Flags:
 
 
 def release(db: Session, claimed: Claimed, *, reason: str) -> bool:
-    """Gives a job back to the queue, behind those that wait; False if it was no longer ours."""
+    """Gives a job back to the queue, behind those that wait; False if it is not to go on, or not ours."""
+    if move(db, Status.CANCELED, *mine(claimed), Job.cancel_requested, reason="cancel"):
+        return False
     job = db.scalar(select(Job).where(*mine(claimed)))
     if job is None:
         return False

@@ -14,9 +14,9 @@ from service.broker import Broker
 from service.processes import worker_name
 from service.settings import Settings
 from service.storage import Storage
-from service.tables import claims
+from service.tables import batches
 from service.tables.base import Database, DatabaseError
-from service.tables.claims import Claimed, LostLease
+from service.tables.claims import Claimed
 
 TABLES_KEPT = 4
 
@@ -39,19 +39,19 @@ class SharedFlag:
 
 
 class Heart(threading.Thread):
-    """Keeps the lease of the current job while one chunk of training takes longer than a third of it."""
+    """Keeps the leases of the jobs at hand while one chunk of training takes longer than a third of it."""
 
     def __init__(self, database: Database, lease_seconds: float) -> None:
         super().__init__(name="heart", daemon=True)
         self._database, self._lease_seconds = database, lease_seconds
         self._changed = threading.Condition()
-        self._claimed: Claimed | None = None
+        self._claims: tuple[Claimed, ...] = ()
         self._due = 0.0
 
-    def begin(self, claimed: Claimed) -> None:
-        """A lease has been taken just now."""
+    def begin(self, *claimed: Claimed) -> None:
+        """Leases have been taken just now; those of before are not this thread's any more."""
         with self._changed:
-            self._claimed = claimed
+            self._claims = claimed
             self._due = time.monotonic() + self._lease_seconds / 3
             self._changed.notify()
 
@@ -60,30 +60,26 @@ class Heart(threading.Thread):
         self._due = time.monotonic() + self._lease_seconds / 3
 
     def end(self) -> None:
-        """The job is no longer ours."""
+        """No job is ours any more."""
         with self._changed:
-            self._claimed = None
+            self._claims = ()
 
     def run(self) -> None:
         """Beats for ever; the thread ends with its process."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._claimed is not None)
-                claimed, rest = self._claimed, self._due - time.monotonic()
+                self._changed.wait_for(lambda: self._claims)
+                held, rest = self._claims, self._due - time.monotonic()
                 if rest > 0:
                     self._changed.wait(rest)
                     continue
-            if claimed is not None:
-                self._beat(claimed)
+            self._beat(held)
 
-    def _beat(self, claimed: Claimed) -> None:
-        work = partial(claims.heartbeat, claimed=claimed, lease_seconds=self._lease_seconds)
+    def _beat(self, held: tuple[Claimed, ...]) -> None:
+        # A lease that was lost is passed over: the training sees it for itself at its next look.
+        work = partial(batches.heartbeat, batch=held, lease_seconds=self._lease_seconds)
         try:
             self._database.persist(work, budget_seconds=self._lease_seconds / 3)
-        except LostLease:
-            # The training sees it for itself at its next look, and may have begun on another job already.
-            with self._changed:
-                self._claimed = None if self._claimed is claimed else self._claimed
         except DatabaseError as error:
             _log.warning("the heartbeat found no database: %s", error.orig)
         self.renewed()

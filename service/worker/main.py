@@ -11,7 +11,7 @@ from service.tables.base import Database
 from service.tables.schema import require_current
 from service.telemetry import get_logger
 from service.worker.bench import Bench, SharedFlag
-from service.worker.train import work
+from service.worker.work import work_until_none_waits
 
 _log = get_logger(__name__)
 
@@ -45,7 +45,7 @@ class Worker:
     def work(self) -> None:
         """In a child, for every message."""
         if self._bench is not None and not self._stopping.is_set():
-            work(self._bench)
+            work_until_none_waits(self._bench)
 
     def keep_sweeper(self) -> None:
         """Starts the sweeper, and again whenever it has died."""

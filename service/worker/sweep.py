@@ -12,14 +12,13 @@ import sys
 import time
 from functools import partial
 
-from service.broker import Broker
+from service.broker import ENOUGH_MESSAGES, Broker
 from service.processes import is_gone, worker_prefix
 from service.settings import Settings
 from service.tables import sweeps
 from service.tables.base import Database
 from service.telemetry import get_logger
 
-REPUBLISHED_AT_ONCE = 500
 PATIENCE_SECONDS = 5.0  # for the database, within one sweep
 
 _log = get_logger(__name__)
@@ -54,14 +53,17 @@ class Sweeper:
             )
 
     def _send_again(self) -> None:
-        """Sends what lacks a message: the queued rows less the messages that are ready, and none twice."""
+        """Sends what lacks a message: the queued rows less the messages that are ready, and none twice.
+
+        Never more than enough to wake everybody: a process that woke goes on until no row waits.
+        """
         grace = self._settings.grace_seconds
         with self._database.reading() as db:
-            waiting, silent = sweeps.lost_messages(db, grace_seconds=grace, limit=REPUBLISHED_AT_ONCE)
+            waiting, silent = sweeps.lost_messages(db, grace_seconds=grace, limit=ENOUGH_MESSAGES)
         depth = self._broker.depth() if silent else None
         if depth is None:
             return
-        lost = silent[: max(0, waiting - depth)]
+        lost = silent[: max(0, min(waiting, ENOUGH_MESSAGES) - depth)]
         if not lost:
             return
         mark = partial(sweeps.mark_published, ids=lost, grace_seconds=grace)

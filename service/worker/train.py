@@ -1,24 +1,24 @@
 """One claim on a job: train from its checkpoint until its end, the end of the slice, or a flag."""
 
 import time
-import uuid
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from engine.data.table import Table
-from engine.errors import BadData, BadModel, BadSpec, Diverged, EngineError
 from engine.spec import TrainingSpec
 from engine.training.cross_validation import CrossValidation
 from engine.training.history import HistoryBlock
 from engine.training.snapshots import Budget, Snapshots
 from engine.training.trainer import Trainer
-from service.storage import DamagedBytes, MissingBytes
+from service.storage import MissingBytes
 from service.tables import claims, datasets, jobs
 from service.tables.base import DatabaseError, is_transient
-from service.tables.claims import Claimed, Flags, LostLease, Progress
+from service.tables.batches import Ending
+from service.tables.claims import Claimed, Flags, Progress
 from service.tables.history import Block
 from service.tables.snapshots import SnapshotBlock
-from service.telemetry import bound_contextvars, get_logger
+from service.telemetry import get_logger
 from service.worker.bench import Bench
 
 BLOCK_ROWS = 4096  # a reader of one row unpacks no more than so many
@@ -27,69 +27,18 @@ _log = get_logger(__name__)
 _NOTHING_ASKED = Flags(cancel=False, stop=False)
 
 
-def work(bench: Bench) -> str | None:
-    """Takes the job that is next and works on it for a slice at most; its id, or None when nothing waits."""
-    take = partial(
-        claims.claim_next,
-        worker=bench.name,
-        claim_id=uuid.uuid4().hex,
-        lease_seconds=bench.settings.lease_seconds,
-        declined=frozenset(bench.declined),
-    )
-    claimed = bench.database.persist(take)
-    if claimed is None:
-        return None
-    with bound_contextvars(job_id=claimed.job_id, claim=claimed.claim):
-        bench.heart.begin(claimed)
-        try:
-            _train(bench, claimed)
-        except LostLease:
-            _log.warning("lease lost: another worker has the job, nothing more is written")
-        finally:
-            bench.heart.end()
-    return claimed.job_id
-
-
-def _train(bench: Bench, claimed: Claimed) -> None:
-    training: Training | None = None
-    try:
-        training = Training(bench, claimed)
-        training.run()
-    except LostLease:
-        raise
-    except BadModel as error:
-        if error.problems[0].code == "wrong_numerics":
-            _decline(bench, claimed)
-        else:
-            _fail(bench, claimed, _engine_problem(error), None)
-    except Exception as error:
-        if is_transient(error):
-            raise  # nothing can be written now: the lease ends, and the sweeper gives the job back
-        problem = _problem(error)
-        if problem["code"] == "internal_error":
-            _log.exception("the training broke")
-        _fail(bench, claimed, problem, training.history_only() if training else None)
-
-
-def _fail(bench: Bench, claimed: Claimed, problem: dict[str, Any], progress: Progress | None) -> None:
-    bench.database.persist(partial(claims.fail, claimed=claimed, error=problem, progress=progress))
-    _log.info("failed", code=problem["code"])
-
-
-def _decline(bench: Bench, claimed: Claimed) -> None:
-    """Leaves a job to the workers with the numerics that it was begun with: one job, one arithmetic."""
-    bench.declined.add(str(claimed.numerics))
-    bench.database.persist(partial(claims.release, claimed=claimed, reason="other_numerics"))
-    _log.warning("left to a worker with other numerics", numerics=claimed.numerics)
+def _nothing() -> None:
+    """Once is enough."""
 
 
 class Training:
-    """The work of one claim."""
+    """The work of one claim; `on_first_look` is called once, should it take longer than a chunk."""
 
-    def __init__(self, bench: Bench, claimed: Claimed) -> None:
+    def __init__(self, bench: Bench, claimed: Claimed, on_first_look: Callable[[], None]) -> None:
         if claimed.dataset_sha256 is None:
             raise MissingBytes(f"dataset {claimed.dataset_id} is gone")
         self._bench, self._claimed = bench, claimed
+        self._on_first_look = on_first_look
         self._began = self._saved_at = self._looked_at = time.monotonic()
         self._saved_once = False
         self._pending: list[HistoryBlock] = []
@@ -98,8 +47,11 @@ class Training:
         self._trainer = _trainer(bench, claimed, spec, table)
         self._saved_epoch = self._trainer.epoch
 
-    def run(self) -> None:
-        """Trains until the job, or this claim on it, is over. Raises LostLease and what the engine raises."""
+    def run(self) -> Ending | None:
+        """Trains until the job, or this claim on it, is over; what is to be written if the job is trained.
+
+        Raises LostLease and what the engine raises.
+        """
         for block in self._trainer.blocks(self._bench.settings.chunk_seconds):
             self._pending.append(block)
             if self._trainer.done:
@@ -107,14 +59,15 @@ class Training:
             flags = self._look()
             if flags.cancel:
                 self._cancel()
-                return
+                return None
             if flags.stop:
                 self._trainer.stop()
                 break
             if reason := self._reason_to_give_back():
                 self._give_back(reason)
-                return
-        self._finish()
+                return None
+        # Nobody resumes what has succeeded: the last state is the model, no checkpoint.
+        return Ending(self._claimed, self._progress(checkpoint=False, last=True), self._model())
 
     def history_only(self) -> Progress | None:
         """The rows not saved yet, without a checkpoint: after a failure no state is to be trusted."""
@@ -126,6 +79,8 @@ class Training:
         if now - self._looked_at < settings.chunk_seconds / 2:
             return _NOTHING_ASKED  # the first chunks are short: no look for each
         self._looked_at = now
+        self._on_first_look()
+        self._on_first_look = _nothing
         due = settings.progress_seconds if self._saved_once else settings.first_progress_seconds
         if now - self._saved_at >= due:
             return self._save()
@@ -175,15 +130,6 @@ class Training:
         progress = self._progress(last=True)
         self._bench.database.persist(partial(claims.cancel, claimed=self._claimed, progress=progress))
         _log.info("canceled", epoch=self._trainer.epoch)
-
-    def _finish(self) -> None:
-        # Nobody resumes what has succeeded: the last state is the model, no checkpoint.
-        progress, model = self._progress(checkpoint=False, last=True), self._model()
-        finish = partial(claims.succeed, claimed=self._claimed, progress=progress, model=model)
-        if self._bench.database.persist(finish) is None:
-            self._cancel()
-            return
-        _log.info("succeeded", epoch=self._trainer.epoch, seconds=round(self._trainer.seconds, 3))
 
     def _model(self) -> dict[str, Any]:
         outcome = self._trainer.result()
@@ -268,32 +214,3 @@ def _pack_snapshots(taken: Snapshots | None) -> SnapshotBlock | None:
 
 def _last_row(block: HistoryBlock) -> dict[str, Any]:
     return next(block.rows(len(block) - 1))
-
-
-def _problem(error: Exception) -> dict[str, Any]:
-    """What users are told of an error; nothing of this host's inside."""
-    match error:
-        case Diverged():
-            first = error.problems[0]
-            return {"code": "diverged", "detail": first.detail, "hint": first.hint, "epoch": error.epoch}
-        case MissingBytes() | DamagedBytes():
-            return {"code": "dataset_unreadable", "detail": str(error), "hint": "Upload the dataset again."}
-        case BadSpec() | BadData():
-            return _engine_problem(error)
-        case MemoryError():
-            hint = "Try a smaller model, batch or dataset."
-            return {"code": "out_of_memory", "detail": "the worker's memory did not suffice", "hint": hint}
-    detail = f"the training ended with an unexpected {type(error).__name__}"
-    return {
-        "code": "internal_error",
-        "detail": detail,
-        "hint": "The worker's log says more under this job's id.",
-    }
-
-
-def _engine_problem(error: EngineError) -> dict[str, Any]:
-    code = {BadSpec: "bad_spec", BadData: "bad_data", BadModel: "bad_checkpoint"}[type(error)]
-    problems = [
-        {"pointer": each.pointer, "code": each.code, "detail": each.detail} for each in error.problems
-    ]
-    return {"code": code, "detail": str(error), "hint": error.problems[0].hint, "errors": problems}

@@ -13,7 +13,7 @@ from service.tables import claims, history, models, wishes
 from service.tables.history import Checkpoint
 from service.tables.jobs import Job
 from service.worker.bench import Bench
-from service.worker.train import work
+from service.worker.work import work
 from tests.servers import eventually
 from tests.service.tables.rows import MODEL
 from tests.training import LONG_JOB, Workshop
