@@ -9,6 +9,7 @@ from marshmallow import fields
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine.data.table import Profile
+from engine.training.estimate import estimate
 from service.api.idempotency import idempotent, remember
 from service.api.job_documents import (
     POLLING,
@@ -50,7 +51,11 @@ class ValidationSchema(Answer):
     valid = fields.Boolean(required=True)
     parameters = fields.Integer(required=True, metadata={"description": "Of the network."})
     spec = fields.Raw(required=True, metadata={"type": "object"})
-    estimated_seconds = fields.Float(required=True, allow_none=True)
+    estimated_seconds = fields.Float(
+        required=True,
+        metadata={"description": "If every epoch is trained; measured on this machine by a short run."},
+    )
+    estimated_memory_bytes = fields.Integer(required=True, metadata={"description": "At most."})
 
 
 blueprint = Blueprint("jobs", "Trainings: queued, watched, canceled.")
@@ -106,12 +111,14 @@ def validate_job() -> Response:
     """Check a job's body and fill in its defaults; nothing is queued."""
     order = _order()
     profile = Profile.from_document(order.dataset.profile)
+    expected = estimate(order.spec, profile)
     return jsonify(
         {
             "valid": True,
             "parameters": order.spec.parameter_count(profile),
             "spec": order.spec.to_document(),
-            "estimated_seconds": None,
+            "estimated_seconds": expected.seconds,
+            "estimated_memory_bytes": expected.memory_bytes,
         }
     )
 

@@ -4,10 +4,11 @@ import logging
 import os
 import random
 import secrets
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -16,11 +17,14 @@ import orjson
 from sqlalchemy import JSON, Dialect, Double, Engine, MetaData, Select, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from service.tables.turns import TooLong, Turns
 
 LOCAL_OWNER = "local"  # whose everything is until keys name owners
 
@@ -100,13 +104,26 @@ class Database:
     ) -> None:
         self.url = url
         self.engine = _connect(url, synchronous, pool_size, busy_seconds)
+        self._busy_seconds = busy_seconds
+        self._turns = Turns() if self.engine.dialect.name == "sqlite" else None
         self._reader = self.engine.execution_options(reading=True, postgresql_readonly=True)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """One transaction: commits at the end of the block, rolls back when the block raises."""
-        with Session(self.engine, expire_on_commit=False) as db, db.begin():
+        with self._turn(), Session(self.engine, expire_on_commit=False) as db, db.begin():
             yield db
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Lets one thread of this process write at a time, where the database can't have two writers."""
+        try:
+            turn = self._turns.turn(self._busy_seconds) if self._turns else nullcontext()
+            with turn:
+                yield
+        except TooLong as error:
+            locked = sqlite3.OperationalError(f"database is locked: {error}")
+            raise OperationalError("BEGIN IMMEDIATE", None, locked) from None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -121,10 +138,12 @@ class Database:
             try:
                 with self.session() as db:
                     return work(db)
-            except DBAPIError as error:
+            except (DBAPIError, PoolTimeout) as error:
                 if not is_transient(error) or time.monotonic() - started > budget_seconds:
                     raise
-                _log.warning("database away, trying again: %s", str(error.orig).strip()[:200])
+                _log.warning(
+                    "database away, trying again: %s", str(getattr(error, "orig", error)).strip()[:200]
+                )
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - a spread, no secret
             pause = min(pause * 2, 2.0)
 
@@ -134,7 +153,9 @@ class Database:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Says whether the same transaction may work a little later: server away, locked, disk full."""
+    """Says whether the same transaction may work a little later: server away, locked, busy, disk full."""
+    if isinstance(error, PoolTimeout):
+        return True  # as many connections as the pool has are at work
     if not isinstance(error, DBAPIError):
         return False
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
@@ -156,6 +177,7 @@ def _connect(url: str, synchronous: str, pool_size: int, busy_seconds: float) ->
             pool_pre_ping=True,
             pool_size=pool_size,
             max_overflow=pool_size,
+            pool_timeout=busy_seconds,
             connect_args=connect,
             **documents,
         )

@@ -192,6 +192,8 @@ def test_validation_says_what_the_post_would_and_queues_nothing(client: FlaskCli
     answer = json_of(client.post(f"{URL}:validate", json=body))
     assert (answer["valid"], answer["parameters"]) == (True, 337)
     assert answer["spec"]["loss"] == "hinge"
+    assert 0 < answer["estimated_seconds"] < 10
+    assert answer["estimated_memory_bytes"] > 8 * 337
     wrong = {**body, "loss": "hing", "extra": 1}
     tried, posted = client.post(f"{URL}:validate", json=wrong), client.post(URL, json=wrong)
     assert errors_of(tried) == errors_of(posted)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.tables import datasets
 from service.tables.base import Database, Instant, database_now, is_transient, new_id
@@ -80,6 +81,25 @@ def test_an_error_that_passes_is_told_from_one_that_stays(database: Database) ->
     assert not is_transient(stays.value)
     assert is_transient(OperationalError("select 1", {}, Exception("database is locked")))
     assert not is_transient(RuntimeError())
+
+
+def test_a_database_whose_connections_are_all_at_work_is_busy_for_a_while(postgres_url: str) -> None:
+    database = Database(postgres_url, pool_size=1, busy_seconds=0.1)
+    with database.reading() as one, database.reading() as two:
+        one.connection()
+        two.connection()
+        with pytest.raises(PoolTimeout) as refusal, database.session() as three:
+            three.connection()
+    database.close()
+    assert is_transient(refusal.value)
+
+
+def test_a_writer_whose_turn_does_not_come_finds_the_database_locked(sqlite_url: str) -> None:
+    database = Database(sqlite_url, busy_seconds=0.1)
+    with database.session(), pytest.raises(OperationalError, match="locked") as refusal, database.session():
+        pass
+    database.close()
+    assert is_transient(refusal.value)
 
 
 def test_work_is_repeated_until_the_database_is_back(database: Database) -> None:
