@@ -187,7 +187,6 @@ def add(
     )
     db.add(job)
     db.flush()
-    db.refresh(job)
     _log_moves(db, [job], "created")
     return job
 
@@ -198,8 +197,9 @@ def next_turn(db: Session, owner: str, priority: int) -> int:
     So owners take turns whatever the number of their jobs, and jobs of one owner keep their order.
     """
     waiting = (IS_QUEUED, Job.priority == priority)
-    own = db.scalar(select(func.max(Job.turn)).where(*waiting, Job.owner == owner))
-    served = db.scalar(select(func.min(Job.turn)).where(*waiting))
+    own_last = select(func.max(Job.turn)).where(*waiting, Job.owner == owner).scalar_subquery()
+    first = select(func.min(Job.turn)).where(*waiting).scalar_subquery()
+    own, served = db.execute(select(own_last, first)).one()
     if served is None:
         served = db.scalar(select(func.max(Job.turn)).where(IS_RUNNING, Job.priority == priority)) or 0
     return max(served, 0 if own is None else own + 1)
