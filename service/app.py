@@ -13,6 +13,7 @@ from engine.errors import BadModel, EngineError
 from service.api import (
     aliases,
     datasets,
+    evaluations,
     exports,
     health,
     history,
@@ -32,7 +33,7 @@ from service.errors import KINDS, ServiceError, invalid
 from service.settings import Settings, load_settings
 from service.storage import DamagedBytes, MissingBytes, Storage
 from service.tables.base import Conflict, Database, is_transient
-from service.web import bodies, problems, requests
+from service.web import bodies, encodings, problems, requests
 from service.web.conditional import with_etag
 from service.web.contract import Api
 
@@ -48,6 +49,7 @@ BLUEPRINTS = (
     aliases.blueprint,
     exports.blueprint,
     predictions.blueprint,
+    evaluations.blueprint,
     gradients.blueprint,
     graphs.blueprint,
     expressions.blueprint,
@@ -65,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     bodies.install(app, max_body_bytes=settings.max_body_bytes)
     requests.install(app, bind_host=settings.host)
+    encodings.install(app, max_body_bytes=settings.max_body_bytes)
     problems.install(app, as_service_error)
     parts.install(app, _make_parts(settings))
     api = Api(app, version("gradhouse"))

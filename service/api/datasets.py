@@ -88,7 +88,7 @@ blueprint = Blueprint("datasets", "Tables of data to train on.")
 @blueprint.answer(201, DatasetSchema())
 def create_dataset(query: Mapping[str, Any]) -> tuple[Dataset, int, dict[str, str]]:
     """Store a dataset."""
-    dataset = _store(read_upload(query.get("name")))
+    dataset = _store(read_upload(query))
     return dataset, 201, {"Location": f"/api/v1/datasets/{dataset.id}"}
 
 
@@ -98,7 +98,7 @@ def create_dataset(query: Mapping[str, Any]) -> tuple[Dataset, int, dict[str, st
 @blueprint.answer(200, PreviewSchema())
 def preview_dataset(query: Mapping[str, Any]) -> dict[str, Any]:
     """Show what a dataset would be understood as; nothing is stored."""
-    upload = read_upload(query.get("name"))
+    upload = read_upload(query)
     profile = upload.table.profile()
     return {
         "name": upload.name,

@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from flask import request
 
 from engine.data.formats import MEDIA_TYPES, read_table, table_from_records, table_from_rows
+from engine.data.reading import Reading
 from engine.data.samples import make_sample
 from engine.data.table import Table
 from engine.errors import EngineError, Problem
 from service.api.parts import running
+from service.api.reading_options import parsed_options, read_options, reading_of
 from service.errors import invalid
-from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
+from service.web.bodies import JSON_MEDIA_TYPE, body_file, json_body, require_media_type
 from service.web.schemas import Array, Object, Schema, Text, load
 
 FORM_MEDIA_TYPE = "multipart/form-data"
@@ -25,6 +27,9 @@ MEDIA_TYPE_OF_SUFFIX = {
     ".ndjson": "application/x-ndjson",
     ".jsonl": "application/x-ndjson",
     ".parquet": "application/vnd.apache.parquet",
+    ".arrow": "application/vnd.apache.arrow.file",
+    ".feather": "application/vnd.apache.arrow.file",
+    ".arrows": "application/vnd.apache.arrow.stream",
 }
 
 
@@ -37,12 +42,16 @@ class DatasetBody(Schema):
     records = Array()
     sample = Text()
     options = Object()
+    types = Object(metadata={"description": "Columns' types where you decide: number, boolean, category."})
+    nulls = Array(metadata={"description": "The texts that mean a missing cell, instead of the usual ones."})
 
 
 class UploadQuery(Schema):
     """What a raw body cannot say itself."""
 
     name = Text(metadata={"description": "The dataset's name, where the body is the bare data."})
+    types = Text(most=100_000, metadata={"description": 'As JSON: {"zip": "category"}.'})
+    nulls = Text(most=10_000, metadata={"description": 'As JSON: ["", "NA", "-99"].'})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,10 @@ class Upload:
 _file_form = {
     "type": "object",
     "required": ["file"],
-    "properties": {"file": {"type": "string", "format": "binary"}, "name": {"type": "string"}},
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        **{each: {"type": "string"} for each in ("name", "types", "nulls")},
+    },
 }
 REQUEST_BODY = {
     "required": True,
@@ -68,21 +80,23 @@ REQUEST_BODY = {
 }
 
 
-def read_upload(name: str | None) -> Upload:
+def read_upload(query: Mapping[str, str]) -> Upload:
     """The table in the request's body, whichever way it came. Raises ServiceError or EngineError."""
     media_type = require_media_type(*MEDIA_TYPES, FORM_MEDIA_TYPE)
     if media_type == FORM_MEDIA_TYPE:
-        return _from_form(name)
+        return _from_form(query)
     if media_type == JSON_MEDIA_TYPE:
-        return _from_json(json_body(), name)
-    return Upload(name, _read(request.get_data(cache=False), media_type))
+        return _from_json(json_body(), query)
+    reading = read_options(query)
+    with body_file() as file:
+        return Upload(query.get("name"), _read(file, media_type, reading))
 
 
-def _read(data: bytes, media_type: str) -> Table:
-    return read_table(data, media_type, running().settings.data_bounds())
+def _read(file: BinaryIO, media_type: str, reading: Reading) -> Table:
+    return read_table(file, media_type, running().settings.data_bounds(), reading)
 
 
-def _from_form(name: str | None) -> Upload:
+def _from_form(query: Mapping[str, str]) -> Upload:
     form, problems = load(UploadQuery(), request.form.to_dict())
     problems += [
         Problem(f"/{part}", "unknown_field", f'{part} is unknown; the file\'s part is called "file"')
@@ -95,9 +109,11 @@ def _from_form(name: str | None) -> Upload:
         problems.append(Problem("/file", "missing_field", "file is required: a part with the data", hint))
     if problems or file is None:
         raise invalid(problems)
+    said = {**query, **form}
     path = PurePath((file.filename or "").replace("\\", "/"))
-    table = _read(file.read(), MEDIA_TYPE_OF_SUFFIX.get(path.suffix.lower()) or _media_type_of(file.mimetype))
-    return Upload(form.get("name") or name or _printable(path.stem), table)
+    media_type = MEDIA_TYPE_OF_SUFFIX.get(path.suffix.lower()) or _media_type_of(file.mimetype)
+    table = _read(cast("BinaryIO", file.stream), media_type, read_options(said))
+    return Upload(said.get("name") or _printable(path.stem), table)
 
 
 def _media_type_of(given: str) -> str:
@@ -113,17 +129,18 @@ def _printable(stem: str) -> str | None:
     return "".join(sign for sign in stem if sign.isprintable())[:255] or None
 
 
-def _from_json(document: Any, name: str | None) -> Upload:
+def _from_json(document: Any, query: Mapping[str, str]) -> Upload:
     body, problems = load(DatasetBody(), {"records": document} if isinstance(document, list) else document)
     source = _source(document, problems)
+    reading = reading_of({**parsed_options(query, problems), **body}, problems)
     table = None
     try:
-        table = _table_of(source, body) if source in body else None
+        table = _table_of(source, body, reading) if source in body else None
     except EngineError as error:
         problems += error.problems
     if problems or table is None:
         raise invalid(problems)
-    return Upload(body.get("name") or name or body.get("sample"), table)
+    return Upload(body.get("name") or query.get("name") or body.get("sample"), table)
 
 
 def _source(document: Any, problems: list[Problem]) -> str | None:
@@ -143,10 +160,10 @@ def _source(document: Any, problems: list[Problem]) -> str | None:
     return given[0]
 
 
-def _table_of(source: str | None, body: Mapping[str, Any]) -> Table:
+def _table_of(source: str | None, body: Mapping[str, Any], reading: Reading) -> Table:
     bounds = running().settings.data_bounds()
     if source == "sample":
         return make_sample(body["sample"], body.get("options", {}))
     if source == "records":
-        return table_from_records(body["records"], bounds)
-    return table_from_rows(body.get("columns", ()), body["rows"], bounds)
+        return table_from_records(body["records"], bounds, reading)
+    return table_from_rows(body.get("columns", ()), body["rows"], bounds, reading)

@@ -1,7 +1,11 @@
 """Reads request bodies: media types, JSON in by orjson with its bounds, and JSON out."""
 
+import io
 import json
-from typing import Any
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
 
 import orjson
 from flask import Flask, Response, request
@@ -10,6 +14,7 @@ from flask.json.provider import JSONProvider
 from service.errors import ServiceError
 
 MAX_DEPTH = 32
+SPOOLED_BYTES, COPIED_BYTES = 2**20, 2**18
 DUPLICATES_CHECKED_BELOW = 2**20  # bytes; a longer body is data, and reading it twice would cost too much
 
 JSON_MEDIA_TYPE = "application/json"
@@ -48,6 +53,22 @@ def require_media_type(*accepted: str) -> str:
         return given
     fact = f"got {given}" if given else "the Content-Type header is missing"
     raise ServiceError("unsupported_media_type", f"the body must be {' or '.join(accepted)}; {fact}")
+
+
+@contextmanager
+def body_file() -> Iterator[BinaryIO]:
+    """The body as a file of the caller's own: in memory if small, else on the disk without a name.
+
+    Nothing of it stays, whatever becomes of the request or of this process.
+    """
+    if request.headers.get("Idempotency-Key"):  # it was read already, to be compared
+        yield io.BytesIO(request.get_data())
+        return
+    with tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES) as file:
+        while data := request.stream.read(COPIED_BYTES):
+            file.write(data)
+        file.seek(0)
+        yield cast("BinaryIO", file)
 
 
 def json_body() -> Any:

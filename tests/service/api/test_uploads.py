@@ -29,10 +29,12 @@ def test_rows_and_records_make_equal_datasets(client: FlaskClient) -> None:
         "name": "x",
         "type": "number",
         "missing": 1,
+        "distinct": 2,
         "min": 1.0,
         "max": 2.5,
         "mean": 1.75,
         "std": 0.75,
+        "histogram": [1, *[0] * 18, 1],
     }
 
 
