@@ -1,4 +1,4 @@
-"""Home, the explanation of every error, and the browsable API: no third-party origin, no inline script."""
+"""The pages of the service, every one from our own origin and without inline script."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +45,18 @@ def make_pages(problems: Mapping[str, Explained], openapi_url: str) -> Blueprint
     @pages.get("/")
     def home() -> str:
         return render_template("home.html", address=request.root_url.rstrip("/"))
+
+    @pages.get("/jobs/<job>")
+    def watch(job: str) -> str:
+        return render_template("watch.html", job=job)
+
+    @pages.get("/models/<model>")
+    def explain(model: str) -> str:
+        return render_template("explain.html", model=model)
+
+    @pages.get("/sandbox")
+    def sandbox() -> str:
+        return render_template("sandbox.html")
 
     @pages.get("/problems")
     def list_problems() -> str:

@@ -49,6 +49,7 @@ class CheckpointQuery(Schema):
 
     limit = QueryInt(minimum=1, maximum=MAX_LIMIT, load_default=MAX_LIMIT)
     after = QueryInt(minimum=0, metadata={"description": "Only those after this epoch."})
+    newest = QueryInt(minimum=1, maximum=MAX_LIMIT, metadata={"description": "Only so many, the last ones."})
     format = Text(
         choices=FORMATS,
         load_default="json",
@@ -108,7 +109,7 @@ def list_checkpoints(query: Mapping[str, Any], job_id: str) -> Response:
         find_job(db, job_id)
         blocks = snapshots.read(db, job_id, after=after)
     found = _by_epoch(blocks, after)
-    epochs = sorted(found)
+    epochs = sorted(found)[-query.get("newest", 0) :]
     more, epochs = len(epochs) > limit, epochs[:limit]
     if form != "json":
         return Response(_packed(epochs, found, form), mimetype=BINARY_MEDIA_TYPE)

@@ -83,3 +83,8 @@ def test_without_the_dataset_the_way_can_be_seen_but_not_replayed(
 def test_bounds_are_named(client: FlaskClient, trained: dict[str, Any]) -> None:
     answer = client.get(f"/api/v1/jobs/{trained['id']}/checkpoints?format=float16&limit=0")
     assert errors_of(answer) == {"/format": "unknown_value", "/limit": "out_of_range"}
+
+
+def test_the_newest_can_be_asked_for_alone(client: FlaskClient, trained: dict[str, Any]) -> None:
+    rows = json_of(client.get(f"/api/v1/jobs/{trained['id']}/checkpoints?newest=2"))["data"]
+    assert [row["epoch"] for row in rows] == [20, 21]

@@ -1,0 +1,161 @@
+// Canvases: a surface with its points, and curves over epochs. Sign and class show by shape as well as colour.
+
+import { colours, number } from "./page.js";
+
+// Okabe and Ito's colours, for every kind of colour vision.
+export const CLASS_COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#777777"];
+const channels = CLASS_COLOURS.map((text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)));
+const LOW = [222, 235, 247], HIGH = [8, 48, 107];
+
+export function sharp(canvas) {
+  const ratio = devicePixelRatio || 1, { clientWidth, clientHeight } = canvas;
+  const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const pen = canvas.getContext("2d");
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, clientWidth, clientHeight);
+  return { pen, width: clientWidth, height: clientHeight };
+}
+
+export function drawSurface(canvas, network, scores, count, x, y, points, mark) {
+  const { pen, width, height } = sharp(canvas);
+  const box = { left: 42, top: 8, width: width - 50, height: height - 42 };
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(shaded(network, scores, count), box.left, box.top, box.width, box.height);
+  const across = (value) => box.left + (box.width * (value - x.low)) / (x.high - x.low);
+  const up = (value) => box.top + box.height * (1 - (value - y.low) / (y.high - y.low));
+  if (network.classes && scores.length === 1) boundary(pen, scores[0], count, box);
+  for (const point of points) if (point.x >= x.low && point.x <= x.high && point.y >= y.low && point.y <= y.high) marker(pen, point.class, across(point.x), up(point.y));
+  if (mark) cross(pen, across(mark.x), up(mark.y));
+  frame(pen, box, x, y, across, up);
+}
+
+function shaded(network, scores, count) {
+  const small = new OffscreenCanvas(count, count), pen = small.getContext("2d"), image = pen.createImageData(count, count);
+  const values = scores[0], low = Math.min(...values), span = Math.max(...values) - low || 1;
+  const one = new Float64Array(scores.length);
+  for (let i = 0; i < count * count; i++) {
+    let colour, strength = 1, ground = [255, 255, 255];
+    if (network.classes) {
+      for (let k = 0; k < scores.length; k++) one[k] = scores[k][i];
+      colour = channels[network.label(one) % channels.length];
+      strength = scores.length === 1 ? 0.15 + 0.4 * Math.min(1, Math.abs(one[0])) : 0.45;
+    } else {
+      [colour, ground, strength] = [HIGH, LOW, (values[i] - low) / span];
+    }
+    const at = 4 * ((count - 1 - Math.floor(i / count)) * count + (i % count));
+    for (let c = 0; c < 3; c++) image.data[at + c] = ground[c] + strength * (colour[c] - ground[c]);
+    image.data[at + 3] = 255;
+  }
+  pen.putImageData(image, 0, 0);
+  return small;
+}
+
+// Where the score is 0: marching squares between the cells' centres.
+function boundary(pen, field, count, box) {
+  const px = (j) => box.left + ((j + 0.5) * box.width) / count, py = (i) => box.top + box.height - ((i + 0.5) * box.height) / count;
+  pen.beginPath();
+  for (let i = 0; i + 1 < count; i++) for (let j = 0; j + 1 < count; j++) {
+    const corners = [[j, i], [j + 1, i], [j + 1, i + 1], [j, i + 1]], cuts = [];
+    corners.forEach(([xa, ya], k) => {
+      const [xb, yb] = corners[(k + 1) % 4], a = field[ya * count + xa], b = field[yb * count + xb];
+      if (a > 0 !== b > 0) cuts.push([px(xa + (xb - xa) * (a / (a - b))), py(ya + (yb - ya) * (a / (a - b)))]);
+    });
+    for (let k = 0; k + 1 < cuts.length; k += 2) {
+      pen.moveTo(...cuts[k]);
+      pen.lineTo(...cuts[k + 1]);
+    }
+  }
+  Object.assign(pen, { strokeStyle: "#111111", lineWidth: 1.6 });
+  pen.stroke();
+}
+
+export function marker(pen, position, x, y) {
+  pen.beginPath();
+  const shape = position % 4;
+  if (shape === 0) pen.arc(x, y, 3.6, 0, 7);
+  else if (shape === 1) pen.rect(x - 3.3, y - 3.3, 6.6, 6.6);
+  else if (shape === 2) polygon(pen, x, y, [[0, -4.4], [4.2, 3.4], [-4.2, 3.4]]);
+  else polygon(pen, x, y, [[0, -4.6], [4.2, 0], [0, 4.6], [-4.2, 0]]);
+  Object.assign(pen, { fillStyle: CLASS_COLOURS[position % CLASS_COLOURS.length], strokeStyle: "#ffffff", lineWidth: 1 });
+  pen.fill();
+  pen.stroke();
+}
+
+function polygon(pen, x, y, corners) {
+  corners.forEach(([dx, dy], i) => pen[i ? "lineTo" : "moveTo"](x + dx, y + dy));
+  pen.closePath();
+}
+
+function cross(pen, x, y) {
+  for (const [style, size] of [["#ffffff", 5], ["#111111", 2]]) {
+    Object.assign(pen, { strokeStyle: style, lineWidth: size });
+    pen.beginPath();
+    pen.moveTo(x - 9, y); pen.lineTo(x + 9, y); pen.moveTo(x, y - 9); pen.lineTo(x, y + 9);
+    pen.stroke();
+  }
+}
+
+export function ticks(low, high, most = 5) {
+  const rough = (high - low) / most, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((m) => m * power >= rough) * power, found = [];
+  for (let i = Math.ceil(low / step); i * step <= high + 1e-12 * Math.abs(high); i++) found.push(Number((i * step).toPrecision(12)));
+  return found;
+}
+
+function frame(pen, box, x, y, across, up) {
+  const ink = colours();
+  Object.assign(pen, { strokeStyle: ink.line, fillStyle: ink.text, lineWidth: 1, font: "12px system-ui, sans-serif" });
+  pen.strokeRect(box.left, box.top, box.width, box.height);
+  pen.textAlign = "center";
+  for (const value of ticks(x.low, x.high)) pen.fillText(number(value, 3), across(value), box.top + box.height + 15);
+  pen.fillText(x.name, box.left + box.width / 2, box.top + box.height + 31);
+  pen.textAlign = "right";
+  for (const value of ticks(y.low, y.high)) pen.fillText(number(value, 3), box.left - 5, up(value) + 4);
+  pen.save();
+  pen.translate(11, box.top + box.height / 2);
+  pen.rotate(-Math.PI / 2);
+  pen.textAlign = "center";
+  pen.fillText(y.name, 0, 0);
+  pen.restore();
+}
+
+// Curves over epochs: `lines` are {values: [[epoch, y], …], dashed}; raw, never smoothed.
+export function drawCurves(canvas, lines, { cursor, log, unit, last }) {
+  const { pen, width, height } = sharp(canvas), ink = colours();
+  const all = lines.flatMap((line) => line.values.map(([, v]) => v)).filter((v) => Number.isFinite(v) && (!log || v > 0));
+  if (!all.length) return;
+  const scale = log ? Math.log10 : (v) => v;
+  let low = scale(all.reduce((a, b) => Math.min(a, b))), high = scale(all.reduce((a, b) => Math.max(a, b)));
+  if (high - low < 1e-12) [low, high] = [low - 0.5, high + 0.5];
+  const box = { left: 52, top: 10, width: width - 62, height: height - 44 };
+  const across = (epoch) => box.left + (box.width * epoch) / Math.max(last, 1);
+  const up = (v) => box.top + box.height * (1 - (scale(v) - low) / (high - low));
+  Object.assign(pen, { font: "12px system-ui, sans-serif", fillStyle: ink.text, strokeStyle: ink.line, lineWidth: 1 });
+  pen.strokeRect(box.left, box.top, box.width, box.height);
+  pen.textAlign = "right";
+  for (const tick of ticks(low, high, 4)) pen.fillText(number(log ? 10 ** tick : tick, 3), box.left - 5, up(log ? 10 ** tick : tick) + 4);
+  pen.textAlign = "center";
+  for (const tick of ticks(0, Math.max(last, 1), 5)) pen.fillText(tick, across(tick), box.top + box.height + 15);
+  pen.fillText(`epoch; ${unit}`, box.left + box.width / 2, box.top + box.height + 31);
+  lines.forEach((line, i) => {
+    pen.beginPath();
+    pen.setLineDash(line.dashed ? [5, 4] : []);
+    Object.assign(pen, { strokeStyle: ink.curves[i], lineWidth: 1.8 });
+    let down = false;
+    for (const [epoch, v] of line.values) {
+      const fits = Number.isFinite(v) && (!log || v > 0);
+      if (fits) pen[down ? "lineTo" : "moveTo"](across(epoch), up(v));
+      down = fits;
+    }
+    pen.stroke();
+  });
+  pen.setLineDash([]);
+  if (cursor !== null) {
+    Object.assign(pen, { strokeStyle: ink.mark, lineWidth: 1.5 });
+    pen.beginPath();
+    pen.moveTo(across(cursor), box.top);
+    pen.lineTo(across(cursor), box.top + box.height);
+    pen.stroke();
+  }
+}

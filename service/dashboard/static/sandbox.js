@@ -1,0 +1,59 @@
+// The sandbox: an expression, its variables as numbers, every node with data and grad.
+
+import { API, ask, coalesced, find, keep, make, number, query, show } from "./page.js";
+import { Stepper } from "./stepper.js";
+
+const LESSON = { expression: "(a*b + c).tanh()", a: "2", b: "-3", c: "10" };
+const WORDS = /[A-Za-z_][A-Za-z0-9_]*/g;
+const expression = find("expression"), values = {}, stepper = new Stepper(find("steps"), () => {});
+
+// The variables are the names that are not called as functions or methods.
+function variables() {
+  const text = expression.value, found = [];
+  for (const match of text.matchAll(WORDS)) {
+    const called = /^\s*\(/.test(text.slice(match.index + match[0].length)), method = text[match.index - 1] === ".";
+    if (!called && !method && !/[0-9.]/.test(text[match.index - 1] ?? "") && !found.includes(match[0])) found.push(match[0]);
+  }
+  return found;
+}
+
+function fields() {
+  const names = variables();
+  if (names.join() === [...find("values").querySelectorAll("input")].map((input) => input.name).join()) return;
+  show("values", ...names.map((name) => {
+    values[name] ??= 1;
+    const input = make("input", { id: `value-${name}`, name, type: "number", step: "any", value: values[name], required: true });
+    input.addEventListener("input", () => {
+      values[name] = input.valueAsNumber;
+      update();
+    });
+    return make("div", { class: "control" }, make("label", { for: input.id }, name), input);
+  }));
+}
+
+const update = coalesced(async () => {
+  const used = Object.fromEntries(variables().map((name) => [name, values[name]]));
+  keep({ expression: expression.value, ...used });
+  const body = { expression: expression.value, values: used };
+  show("curl", `curl -s ${location.origin}${API}/expressions -H 'Content-Type: application/json' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`);
+  const [found, svg] = await Promise.all([ask("/expressions", { body }), ask("/expressions", { body: { ...body, format: "svg" }, as: "text" })]);
+  show("result", number(found.value, 8));
+  const picture = document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
+  picture.setAttribute("role", "img");
+  picture.setAttribute("aria-label", `The graph of ${expression.value}`);
+  show("graph", picture);
+  show("nodes", ...found.nodes.map((node) => make("tr", {}, make("th", { scope: "row" }, node.label || `v${node.id}`), make("td", {}, node.op), make("td", { class: "figure" }, number(node.data, 8)), make("td", { class: "figure" }, number(node.grad, 8)))));
+  stepper.load(found);
+});
+
+const given = { ...LESSON, ...query() };
+if (query().expression) for (const name of ["a", "b", "c"]) if (!(name in query())) delete given[name];
+expression.value = given.expression;
+for (const [name, value] of Object.entries(given)) if (name !== "expression") values[name] = Number(value);
+expression.addEventListener("input", () => {
+  fields();
+  update();
+});
+fields();
+await update();
+performance.mark("drawn");

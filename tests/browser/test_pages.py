@@ -1,0 +1,155 @@
+"""The pages in a real browser: what people see and do."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import drawn
+
+pytestmark = pytest.mark.system
+
+OpenPage = Callable[..., Page]
+
+
+def test_one_click_leads_from_nothing_to_a_model_that_is_explained(open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.get_by_role("button", name="Train on the two moons").click()
+    page.wait_for_url("**/jobs/job_*")
+    expect(page.get_by_role("status").first).to_have_text("succeeded", timeout=30_000)
+    expect(page.locator("#now")).to_contain_text("accuracy")
+    page.get_by_role("link", name="Explain the model").click()
+    page.wait_for_url("**/models/mdl_*")
+    expect(page.locator("#prediction")).to_contain_text("%")
+    expect(page.locator("#slopes tr")).to_have_count(2)
+
+
+def test_watch_is_drawn_from_little(open_page: OpenPage, job: dict[str, Any]) -> None:
+    page = open_page(f"/jobs/{job['id']}")
+    assert drawn(page) < 3_000  # 0.2 s where nothing else runs; tests share their cores
+    loaded = page.evaluate(LOADED, drawn(page))
+    assert 10_000 < loaded < 150_000
+
+
+def test_the_time_cursor_drives_everything(open_page: OpenPage, job: dict[str, Any]) -> None:
+    page = open_page(f"/jobs/{job['id']}")
+    cursor = page.get_by_label("Time")
+    expect(cursor).to_have_attribute("max", re.compile(r"[1-9]\d"))
+    expect(page.locator("#now")).to_contain_text("epoch 150 of 150")
+    last = pictures(page)
+    cursor.focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#now")).to_contain_text("epoch 0 of 150")
+    expect(cursor).to_have_attribute("aria-valuetext", "epoch 0")
+    assert all(first != then for first, then in zip(pictures(page), last, strict=True))
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#now")).to_contain_text("epoch 1 of 150")
+    expect(page).to_have_url(re.compile(r"\?epoch=1$"))
+    again = open_page(f"/jobs/{job['id']}?epoch=1")
+    expect(again.locator("#now")).to_contain_text("epoch 1 of 150")
+
+
+def pictures(page: Page) -> list[str]:
+    """The surface and the network as they are drawn now."""
+    page.wait_for_timeout(250)  # a moving surface is coarser: it settles after 150 ms
+    surface = page.evaluate("() => document.getElementById('surface').toDataURL()")
+    return [str(surface), page.locator("#network").inner_html()]
+
+
+def test_play_goes_from_the_first_to_the_last(open_page: OpenPage, job: dict[str, Any]) -> None:
+    page = open_page(f"/jobs/{job['id']}")
+    expect(page.get_by_label("Time")).to_have_attribute("max", re.compile(r"[1-9]\d"))
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_role("button", name="Play")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#now")).to_contain_text("epoch 150 of 150", timeout=20_000)
+    expect(page.get_by_role("button", name="Play")).to_have_attribute("aria-pressed", "false")
+
+
+def test_sliders_move_answer_and_derivatives(open_page: OpenPage, job: dict[str, Any]) -> None:
+    page = open_page(f"/models/{job['model_id']}")
+    expect(page.locator("#slopes tr")).to_have_count(2)
+    before = page.locator("#slopes").inner_text()
+    page.get_by_role("slider", name="x1").focus()
+    for _ in range(5):
+        page.keyboard.press("PageUp")
+    expect(page.locator("#slopes")).not_to_have_text(before, use_inner_text=True)
+    value = page.get_by_role("slider", name="x1").input_value()
+    expect(page).to_have_url(re.compile(rf"x1={re.escape(value)}&x2="))
+    shown = page.url
+    again = open_page(shown[shown.index("/models") :])
+    drawn(again)
+    expect(page.locator("#slopes")).to_have_text(again.locator("#slopes").inner_text(), use_inner_text=True)
+
+
+def test_a_neuron_unfolds_and_folds_by_keyboard(open_page: OpenPage, job: dict[str, Any]) -> None:
+    page = open_page(f"/models/{job['model_id']}")
+    neuron = page.get_by_role("button", name="neuron L1.n3", exact=True)
+    expect(neuron).to_be_visible()
+    neuron.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#scalar svg")).to_contain_text("L1.n3.w2")
+    page.get_by_role("button", name="Fold it up").click()
+    expect(page.locator("#scalar svg")).to_have_count(0)
+
+
+def test_the_trace_is_walked_with_its_numbers(open_page: OpenPage, job: dict[str, Any]) -> None:
+    page = open_page(f"/models/{job['model_id']}")
+    page.get_by_role("button", name="Trace this row").click()
+    words = page.locator(".step")
+    expect(words).to_contain_text("backward: from L3.n1")
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator("#steps .figure")).to_contain_text("local derivative")
+
+
+def test_the_sandbox_is_live_and_says_what_is_wrong(open_page: OpenPage) -> None:
+    page = open_page("/sandbox")
+    expect(page.locator("#result")).to_have_text("0.9993293")
+    page.get_by_label("c", exact=True).fill("6")
+    expect(page.locator("#result")).to_have_text("0")
+    page.get_by_role("textbox", name="Expression").fill("x**2 + relu(y)")
+    expect(page.get_by_label("x", exact=True)).to_be_visible()
+    expect(page.locator("#result")).to_have_text("2")
+    expect(page.locator("#graph svg")).to_contain_text("ReLU")
+
+
+@pytest.mark.parametrize("path", ["/", "/sandbox", "/jobs/{id}", "/models/{model_id}"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_named_fit_and_have_contrast(
+    open_page: OpenPage, job: dict[str, Any], path: str, scheme: str
+) -> None:
+    page = open_page(path.format(**job), color_scheme=scheme, viewport={"width": 380, "height": 800})
+    drawn(page)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 380
+    assert page.evaluate(UNNAMED) == []
+    assert page.evaluate(FAINT) == []
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+
+
+# Bytes that had come over the wire when the page was drawn.
+LOADED = """drawn => performance.getEntries().filter(e => e.transferSize && e.responseEnd <= drawn)
+  .reduce((sum, e) => sum + e.transferSize, 0)"""
+
+# Everything that can be operated or looked at must have a name.
+UNNAMED = """() => [...document.querySelectorAll('button, input, select, a, canvas, svg[role]')]
+  .filter(e => e.offsetParent !== null || e instanceof SVGElement)
+  .filter(e => !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length))
+  .map(e => e.outerHTML.slice(0, 80))"""
+
+# Text against what lies behind it, by WCAG 2.2's formula: 4.5 at least.
+FAINT = """() => {
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const part = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  const ground = e => { for (; e; e = e.parentElement) {
+    const c = parse(getComputedStyle(e).backgroundColor);
+    if ((c[3] ?? 1) > 0) return c;
+  } return [255, 255, 255]; };
+  return [...document.querySelectorAll('body *')].filter(e => e.offsetParent !== null
+      && !e.closest('svg, [aria-hidden]') && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && !e.disabled)
+    .map(e => {
+      const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
+      return [(a + 0.05) / (b + 0.05), e.outerHTML.slice(0, 80)]; })
+    .filter(([ratio]) => ratio < 4.5);
+}"""
