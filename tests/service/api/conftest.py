@@ -12,7 +12,7 @@ from service.api.parts import Parts
 from service.app import create_app
 from service.settings import Settings
 from service.worker.bench import Bench, SharedFlag
-from service.worker.train import work
+from service.worker.work import work
 from tests.servers import ValkeyServer
 from tests.service.api.answers import json_of
 
