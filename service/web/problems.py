@@ -14,6 +14,7 @@ from service.errors import ServiceError, problem_document
 from service.web.requests import request_id
 
 MEDIA_TYPE = "application/problem+json"
+FOREIGN_DOORS = ("/v1/", "/v2")
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ def respond(error: ServiceError) -> Response:
         error.code, error.detail, hint=error.hint, instance=request.path, errors=error.errors
     )
     document |= {"status": error.status, "request_id": request_id()}
+    if request.path.startswith(FOREIGN_DOORS):
+        document["error"] = error.detail  # the clients of these protocols read this and nothing else
     # A path may hold bytes that are no UTF-8: orjson refuses them, and an error must not fail.
     document["instance"] = document["instance"].encode("utf-8", "replace").decode()
     return Response(orjson.dumps(document), error.status, error.headers, mimetype=MEDIA_TYPE)

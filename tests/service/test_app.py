@@ -23,6 +23,8 @@ from tests.servers import ValkeyServer
 from tests.service.api.answers import json_of, problem_of
 
 RIGHT_BODIES: dict[tuple[str, str], Any] = {
+    ("POST", "/v1/models/nothing:predict"): {"instances": [[1]]},
+    ("POST", "/v1/models/nothing:explain"): {"instances": [[1]]},
     ("PUT", "/api/v1/models/nothing/aliases/nothing"): {"version": 1},
     ("PATCH", "/api/v1/models/nothing"): {"name": "x"},
     ("POST", "/api/v1/models/nothing/predictions"): {"instances": [[1]]},
