@@ -230,7 +230,9 @@ class Lowered:
             for operand, partial in zip(node.operands, BY_SYMBOL[node.op].partials, strict=True):
                 if id(operand) in reaching:
                     share = formula.scaled(partial, slope)
-                    self._accumulate(slopes, operand, share if node is root else self._stopped(share, slope))
+                    if not _is_harmless(partial):
+                        share = self._stopped(share, slope)
+                    self._accumulate(slopes, operand, share)
         return [slopes.get(id(x), 0.0) for x in wanted]
 
     def _stopped(self, share: Term, slope: Term) -> Term:
@@ -247,6 +249,13 @@ class Lowered:
             slopes[id(operand)] = before + share
         else:
             slopes[id(operand)] = self._code.plus(before, share)
+
+
+def _is_harmless(partial: str) -> bool:
+    """Whether a partial is a number or a choice between numbers, which leaves a slope of 0 what it is."""
+    tree = _parsed(partial)
+    parts = [tree.body, tree.orelse] if isinstance(tree, ast.IfExp) else [tree]
+    return not any(isinstance(node, ast.Name | ast.Call) for part in parts for node in ast.walk(part))
 
 
 def _reaching(nodes: Iterable[Value], wanted: Sequence[Value]) -> set[int]:
