@@ -171,6 +171,12 @@ KINDS: Mapping[str, Kind] = {
         "What was saved of the training is damaged or from another version, so the job failed.",
         "Post the job again.",
     ),
+    "numerics_gone": Kind(
+        409,
+        "No worker has the job's numerics",
+        "A job keeps the arithmetic that it was begun with, and no worker has had it for a while.",
+        "Post the job again: it then begins with the arithmetic of today's workers.",
+    ),
     "out_of_memory": Kind(
         409,
         "The worker's memory did not suffice",

@@ -82,6 +82,9 @@ class Settings:
     sweep_seconds: float = _setting(2.0, "between two looks of the sweeper", least=0.05)
     grace_seconds: float = _setting(5.0, "age at which a queued job's message counts as lost", least=0.05)
     deaf_seconds: float = _setting(30.0, "a worker that takes nothing for so long is restarted", least=1)
+    numerics_seconds: float = _setting(
+        600.0, "a begun job waits so long for a worker with its numerics, then it fails", least=1
+    )
     max_tries: int = _setting(3, "claims in a row without progress before a job fails", least=1)
 
     sqlite_synchronous: str = _choice("NORMAL", ("NORMAL", "FULL"), "FULL where power loss must lose nothing")

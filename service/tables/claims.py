@@ -13,6 +13,8 @@ from service.tables.history import Block
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move, next_turn
 from service.tables.snapshots import SnapshotBlock
 
+DECLINED = "other_numerics"  # why a worker gives back a job that was begun with numerics it lacks
+
 
 class LostLease(Exception):
     """Another worker owns the job now, or it has ended: drop everything, write nothing."""

@@ -202,7 +202,7 @@ def next_turn(db: Session, owner: str, priority: int) -> int:
     own, served = db.execute(select(own_last, first)).one()
     if served is None:
         served = db.scalar(select(func.max(Job.turn)).where(IS_RUNNING, Job.priority == priority)) or 0
-    return max(served, 0 if own is None else own + 1)
+    return max(int(served), 0 if own is None else int(own) + 1)
 
 
 def find(db: Session, owner: str, job_id: str) -> Job | None:

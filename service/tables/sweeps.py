@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from service.tables.base import database_now
-from service.tables.events import Event
+from service.tables.claims import DECLINED
+from service.tables.events import Event, EventType
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move, queue_length
 
 
@@ -51,6 +52,35 @@ def _poison(tries: int) -> dict[str, str]:
         "title": "Worker lost",
         "detail": f"the worker died {tries} times in a row on this job without an epoch done in between",
         "hint": "Most often the memory did not suffice: try a smaller model, batch or dataset.",
+    }
+
+
+def fail_declined(db: Session, *, patience_seconds: float) -> int:
+    """Fails begun jobs that workers declined so long ago and that none has gone on with since; how many."""
+    declined, later = aliased(Event), aliased(Event)
+    gone_on = exists().where(
+        later.job_id == Job.id, later.id > declined.id, later.type == EventType.PROGRESS.value
+    )
+    old = exists().where(
+        declined.job_id == Job.id,
+        declined.reason == DECLINED,
+        declined.at < database_now() - patience_seconds,
+        ~gone_on,
+    )
+    given_up = (IS_QUEUED, Job.numerics.is_not(None), old)
+    failed = 0
+    for job_id, numerics in db.execute(select(Job.id, Job.numerics).where(*given_up)).all():
+        error = _numerics_gone(numerics, patience_seconds)
+        # Once more in the move: a worker may have come in between.
+        failed += len(move(db, Status.FAILED, Job.id == job_id, IS_QUEUED, reason=error["code"], error=error))
+    return failed
+
+
+def _numerics_gone(numerics: str | None, seconds: float) -> dict[str, str]:
+    return {
+        "code": "numerics_gone",
+        "detail": f"the job was begun with the numerics {numerics}; no worker had them for {seconds:g} s",
+        "hint": "Post the job again, or start a worker that has them and resume it.",
     }
 
 

@@ -6,6 +6,10 @@ from engine.errors import BadData, BadModel, BadSpec, Diverged, EngineError
 from service.storage import DamagedBytes, MissingBytes
 
 
+class UnreadableSpec(Exception):
+    """The stored spec of a job means nothing to this version."""
+
+
 def problem_of(error: Exception) -> dict[str, Any]:
     """What users are told of an error; nothing of this host's inside."""
     match error:
@@ -14,6 +18,9 @@ def problem_of(error: Exception) -> dict[str, Any]:
             return {"code": "diverged", "detail": first.detail, "hint": first.hint, "epoch": error.epoch}
         case MissingBytes() | DamagedBytes():
             return {"code": "dataset_unreadable", "detail": str(error), "hint": "Upload the dataset again."}
+        case UnreadableSpec():
+            detail = f"this version cannot read the job's spec, which another one wrote: {error}"
+            return {"code": "bad_spec", "detail": detail, "hint": "Post the job again."}
         case BadSpec() | BadData():
             return engine_problem(error)
         case MemoryError():

@@ -19,6 +19,7 @@ from service.tables import sweeps
 from service.tables.base import Database
 from service.telemetry import get_logger
 
+RARE_SECONDS = 30.0  # between two looks for what goes wrong seldom
 PATIENCE_SECONDS = 5.0  # for the database, within one sweep
 
 _log = get_logger(__name__)
@@ -29,6 +30,7 @@ class Sweeper:
 
     def __init__(self, settings: Settings, database: Database, broker: Broker) -> None:
         self._settings, self._database, self._broker = settings, database, broker
+        self._rare_at = 0.0
 
     def sweep(self) -> None:
         """One look at everything."""
@@ -37,6 +39,17 @@ class Sweeper:
             self._take_back(partial(sweeps.end_lease_of, worker=worker, max_tries=tries))
         self._take_back(partial(sweeps.end_leases, max_tries=tries))
         self._send_again()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Fails what no worker can go on with."""
+        patience = self._settings.numerics_seconds
+        if time.monotonic() < self._rare_at:
+            return
+        self._rare_at = time.monotonic() + min(RARE_SECONDS, patience / 4)
+        fail = partial(sweeps.fail_declined, patience_seconds=patience)
+        if failed := self._database.persist(fail, budget_seconds=PATIENCE_SECONDS):
+            _log.warning("failed jobs whose numerics no worker has", jobs=failed)
 
     def _dead_workers(self) -> list[str]:
         with self._database.reading() as db:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from engine.data.table import Table
+from engine.errors import BadSpec
 from engine.spec import TrainingSpec
 from engine.training.cross_validation import CrossValidation
 from engine.training.history import HistoryBlock
@@ -20,6 +21,7 @@ from service.tables.history import Block
 from service.tables.snapshots import SnapshotBlock
 from service.telemetry import get_logger
 from service.worker.bench import Bench
+from service.worker.problems import UnreadableSpec
 
 BLOCK_ROWS = 4096  # a reader of one row unpacks no more than so many
 
@@ -42,7 +44,7 @@ class Training:
         self._began = self._saved_at = self._looked_at = time.monotonic()
         self._saved_once = False
         self._pending: list[HistoryBlock] = []
-        spec = TrainingSpec.from_document(claimed.spec)
+        spec = _read_spec(claimed.spec)
         table = bench.tables.get(claimed.dataset_sha256)
         self._trainer = _trainer(bench, claimed, spec, table)
         self._saved_epoch = self._trainer.epoch
@@ -172,6 +174,13 @@ def _trainer(bench: Bench, claimed: Claimed, spec: TrainingSpec, table: Table) -
         validation=_validation_table(bench, claimed.owner, spec.split.dataset_id),
         budget=Budget(bench.settings.replay_snapshots, bench.settings.replay_bytes),
     )
+
+
+def _read_spec(document: dict[str, Any]) -> TrainingSpec:
+    try:
+        return TrainingSpec.from_document(document)
+    except BadSpec as error:
+        raise UnreadableSpec(str(error)) from error
 
 
 def _validation_table(bench: Bench, owner: str, dataset_id: str | None) -> Table | None:

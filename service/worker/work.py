@@ -166,5 +166,5 @@ def _warn_of_lost_lease() -> None:
 def _decline(bench: Bench, claimed: Claimed) -> None:
     """Leaves a job to the workers with the numerics that it was begun with: one job, one arithmetic."""
     bench.declined.add(str(claimed.numerics))
-    bench.database.persist(partial(claims.release, claimed=claimed, reason="other_numerics"))
+    bench.database.persist(partial(claims.release, claimed=claimed, reason=claims.DECLINED))
     _log.warning("left to a worker with other numerics", numerics=claimed.numerics)

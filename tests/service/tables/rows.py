@@ -12,6 +12,7 @@ from service.tables.history import Block
 from service.tables.jobs import Job
 
 SPEC: dict[str, Any] = {"split": {}, "training": {"epochs": 10}}
+SMALL: dict[str, Any] = {**SPEC, "features": ["x1", "x2"], "model": {"hidden_layers": [{"units": 8}]}}
 MODEL: dict[str, Any] = {
     "name": "moons",
     "dataset_sha256": "a" * 64,
@@ -31,12 +32,17 @@ def add_dataset(db: Session) -> Dataset:
 
 
 def add_job(
-    database: Database, *, owner: str = "local", priority: str = "normal", name: str | None = None
+    database: Database,
+    *,
+    owner: str = "local",
+    priority: str = "normal",
+    name: str | None = None,
+    spec: dict[str, Any] = SPEC,
 ) -> Job:
     """A queued job on a dataset of its own."""
     with database.session() as db:
         dataset = add_dataset(db)
-        return jobs.add(db, owner=owner, dataset_id=dataset.id, spec=SPEC, priority=priority, name=name)
+        return jobs.add(db, owner=owner, dataset_id=dataset.id, spec=spec, priority=priority, name=name)
 
 
 def claim(

@@ -12,17 +12,13 @@ from service.tables.base import Database
 from service.tables.batches import Ending
 from service.tables.claims import Claimed
 from service.tables.jobs import Job
-from tests.service.tables.rows import MODEL, SPEC, add_job, must_claim, progress, read
+from tests.service.tables.rows import MODEL, SMALL, SPEC, add_job, must_claim, progress, read
 
-SMALL: dict[str, Any] = {**SPEC, "features": ["x1", "x2"], "model": {"hidden_layers": [{"units": 8}]}}
 LARGE: dict[str, Any] = {**SMALL, "training": {"epochs": 10**9}}
 
 
 def _add(database: Database, spec: dict[str, Any] = SMALL, **facts: Any) -> str:
-    job = add_job(database, **facts)
-    with database.session() as db:
-        db.execute(update(Job).where(Job.id == job.id).values(spec=spec))
-    return job.id
+    return add_job(database, spec=spec, **facts).id
 
 
 def _claim(database: Database, worker: str = "w", **options: Any) -> list[Claimed]:

@@ -121,3 +121,44 @@ def test_the_log_tells_whether_any_worker_took_a_job(database: Database, jobs_be
     must_claim(database, "last")
     with database.reading() as db:
         assert sweeps.claims_since(db, cursor)[1]
+
+
+def _decline(database: Database, worker: str) -> None:
+    claimed = must_claim(database, worker)
+    with database.session() as db:
+        assert claims.release(db, claimed, reason=claims.DECLINED)
+
+
+def _fail_declined(database: Database, *, patience: float) -> int:
+    with database.session() as db:
+        return sweeps.fail_declined(db, patience_seconds=patience)
+
+
+def test_a_job_whose_numerics_nobody_has_fails_after_a_while(database: Database) -> None:
+    job = add_job(database)
+    claimed = must_claim(database)
+    with database.session() as db:
+        claims.save_progress(db, claimed, progress(4), lease_seconds=60)
+        claims.release(db, claimed, reason="slice")
+    assert _fail_declined(database, patience=-1) == 0
+    _decline(database, "a")
+    _decline(database, "b")
+    assert _fail_declined(database, patience=60) == 0
+    assert _fail_declined(database, patience=-1) == 1
+    row = read(database, job.id)
+    assert row.error is not None
+    assert (row.status, row.error["code"]) == ("failed", "numerics_gone")
+    assert "arrays-1" in row.error["detail"]
+
+
+def test_a_job_that_was_declined_and_then_found_its_worker_goes_on(database: Database) -> None:
+    job = add_job(database)
+    for last, first in ((4, 1), (6, 5)):
+        claimed = must_claim(database, f"able-{last}")
+        with database.session() as db:
+            claims.save_progress(db, claimed, progress(last, first=first), lease_seconds=60)
+            claims.release(db, claimed, reason="slice")
+        if last == 4:
+            _decline(database, "unable")
+    assert _fail_declined(database, patience=-1) == 0
+    assert read(database, job.id).status == "queued"

@@ -200,3 +200,15 @@ def test_a_job_begun_with_other_numerics_is_left_to_those_who_have_them(
     bench.declined.add("abacus-1")
     assert work(bench) is None
     assert workshop.job(job).status == "queued"
+
+
+def test_a_spec_of_another_version_fails_with_that_reason(bench: Bench, workshop: Workshop) -> None:
+    job = workshop.add()
+    with workshop.database.session() as db:
+        db.execute(update(Job).where(Job.id == job.id).values(spec={**job.spec, "perceptrons": 3}))
+    work(bench)
+    error = workshop.job(job).error
+    assert error is not None
+    assert error["code"] == "bad_spec"
+    assert "another one wrote" in error["detail"]
+    assert "perceptrons" in error["detail"]
