@@ -156,9 +156,9 @@ class CrossValidation:
         is_held_back[held_back] = 1.0
         return Table((*table.columns, Column(FOLD_COLUMN, "boolean", is_held_back)), table.row_count)
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "request") -> None:
         """Ends where it stands: the model is then that of the training under way."""
-        self._trainer.stop()
+        self._trainer.stop(reason)
 
     def snapshots(self, *, last: bool = False) -> None:
         """None: of a cross-validation no way is kept."""

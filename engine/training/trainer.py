@@ -157,10 +157,10 @@ class Trainer:
         wanted = seconds if deadline is None else min(seconds, max(deadline - self.seconds, 0.0))
         return max(1, min(int(epochs * wanted / max(spent, 1e-9)), 8 * epochs))
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "request") -> None:
         """Ends the training where it stands: `result` may be asked for now."""
         if not self.done:
-            self._stopped_by = "request"
+            self._stopped_by = reason
 
     def snapshots(self, *, last: bool = False) -> Snapshots | None:
         """What of the way is kept since `forget_snapshots`, with the state of now if it is the `last`."""

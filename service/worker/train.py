@@ -65,6 +65,9 @@ class Training:
             if flags.stop:
                 self._trainer.stop()
                 break
+            if self._trainer.seconds >= self._bench.settings.max_seconds:
+                self._trainer.stop("max_seconds")  # a spec may leave it out, but a job never trains for ever
+                break
             if reason := self._reason_to_give_back():
                 self._give_back(reason)
                 return None

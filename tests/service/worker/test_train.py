@@ -105,6 +105,18 @@ def test_a_stop_ends_early_and_keeps_the_model(bench: Bench, workshop: Workshop)
     assert workshop.model(job).sha256
 
 
+def test_a_job_without_a_deadline_ends_at_the_settings(
+    open_bench: Callable[..., Bench], workshop: Workshop
+) -> None:
+    job = workshop.add(LONG_JOB)
+    work(open_bench(max_seconds=0.3))
+    ended = workshop.job(job)
+    assert ended.spec["training"]["max_seconds"] is None
+    assert ended.status == "succeeded"
+    assert 0.3 <= ended.seconds < 5
+    assert 0 < ended.epoch < ended.epochs
+
+
 def test_a_worker_whose_job_was_taken_writes_nothing_more(bench: Bench, workshop: Workshop) -> None:
     job = workshop.add(LONG_JOB)
     with _at_work(bench) as thread:
