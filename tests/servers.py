@@ -48,10 +48,14 @@ def _spawn(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, preexec_fn=lambda: die_with_parent(parent), **options)  # noqa: PLW1509
 
 
+_OF_DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
+
+
 class PostgresServer:
     """A PostgreSQL of our own on a socket. It refuses to run as root: root runs it as nobody, from a copy."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._durable = durable  # tests crash the server, never the machine
         # Not pytest's own folder: its path is too long for a socket, and closed to nobody.
         self.folder = Path(tempfile.mkdtemp(prefix="gh-pg-"))
         self._identity: dict[str, Any] = {}
@@ -116,9 +120,7 @@ class PostgresServer:
             "listen_addresses": "",
             "unix_socket_directories": str(self.folder),
             "max_connections": "100",
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
+            **dict.fromkeys(_OF_DURABILITY, "on" if self._durable else "off"),
         }
         command = [f"{self._programs}/bin/postgres", "-D", f"{self.folder}/data"]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]

@@ -1,0 +1,93 @@
+"""A whole service for the benchmarks: `gradhouse` processes on a database of either kind, and its clients."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from service.settings import Settings
+from service.tables.base import Database
+from service.tables.schema import upgrade
+from tests.servers import Command, PostgresServer, ValkeyServer, eventually, free_port
+
+DATABASES = ("sqlite", "postgresql")
+TINY_JOB: dict[str, Any] = {
+    "target": "y",
+    "split": {"validation": 0},
+    "model": {"hidden_layers": [{"units": 16, "activation": "tanh"}]},
+    "loss": "hinge",
+    "optimizer": {"name": "sgd", "learning_rate": 1.0},
+    "training": {"epochs": 21},
+}
+
+
+@dataclass(frozen=True)
+class House:
+    """A running service."""
+
+    settings: Settings
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.settings.port}/api/v1"
+
+    def client(self) -> httpx.Client:
+        """A client that keeps its connection."""
+        return httpx.Client(base_url=self.address, timeout=60)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[Command]:
+        """One more process of it."""
+        command = Command(name, environment=self.settings.environment(), log=self.folder / f"{name}.log")
+        try:
+            yield command
+        finally:
+            command.stop()
+            command.close()
+
+    def dataset(self) -> str:
+        """The id of a hundred moons."""
+        with self.client() as http:
+            answer = http.post("/datasets", json={"sample": "moons", "options": {"n_samples": 100}})
+            return str(answer.raise_for_status().json()["id"])
+
+
+@contextmanager
+def open_house(kind: str) -> Iterator[House]:
+    """Database, broker and API of a service; its worker is the caller's to start."""
+    with tempfile.TemporaryDirectory(prefix="gh-bench-") as name:
+        folder, broker = Path(name), ValkeyServer()
+        postgres = PostgresServer(durable=True) if kind == "postgresql" else None
+        url = _new_database(postgres) if postgres else f"sqlite:///{folder}/gradhouse.db"
+        settings = Settings(database_url=url, broker_url=broker.url, data_dir=folder, port=free_port())
+        house = House(replace(settings, log_level="WARNING", max_queued=100_000), folder)
+        database = Database(url)
+        upgrade(database)
+        database.close()
+        try:
+            with house.part("api"):
+                eventually(lambda: _answers(house), what="the API answers")
+                yield house
+        finally:
+            broker.stop()
+            if postgres:
+                postgres.stop()
+
+
+def _new_database(server: PostgresServer) -> str:
+    server.execute("CREATE DATABASE bench")
+    return server.url("bench")
+
+
+def _answers(house: House) -> bool:
+    try:
+        with house.client() as http:
+            return http.get("/samples").is_success
+    except httpx.TransportError:
+        return False
