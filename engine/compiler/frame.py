@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,24 +56,27 @@ class Frame:
 
     def __init__(self) -> None:
         self._words: NDArray[np.int64] = np.zeros(len(FIELDS), np.int64)
-        self._doubles = self._words.view(np.float64)
+        doubles: NDArray[Any] = self._words.view(np.float64)
+        self._fields: dict[str, tuple[NDArray[Any], int]] = {
+            name: (doubles if name in DOUBLES else self._words, i) for i, name in enumerate(FIELDS)
+        }
 
     @property
     def address(self) -> int:
         """Where the block lies."""
         return int(self._words.ctypes.data)
 
-    def __setitem__(self, name: str, value: float | NDArray[np.generic] | None) -> None:
+    def __setitem__(self, name: str, value: float | NDArray[np.generic]) -> None:
         """Sets a field; an array becomes its address."""
-        if value is None:
-            value = 0
         if isinstance(value, np.ndarray):
-            value = value.ctypes.data
-        (self._doubles if name in DOUBLES else self._words)[FIELDS.index(name)] = value
+            value = value.__array_interface__["data"][0]
+        words, position = self._fields[name]
+        words[position] = value
 
     def __getitem__(self, name: str) -> float:
         """A field as it stands."""
-        value: float = (self._doubles if name in DOUBLES else self._words)[FIELDS.index(name)].item()
+        words, position = self._fields[name]
+        value: float = words.item(position)
         return value
 
 

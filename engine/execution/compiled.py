@@ -226,7 +226,7 @@ class CompiledExecutor:
         """Trains up to `epochs` epochs more."""
         plan, frame, first = self._plan, self._frame, int(self._frame["epoch"])
         last = min(first + epochs, plan.epochs)
-        if last <= first or self.state.is_over(plan):
+        if last <= first or first - frame["best_epoch"] >= frame["patience"]:
             return Progress(np.empty((0, len(plan.columns))))
         rates, history = self._rates(first, last), self._room_for(last - first)
         self._hand_over(rates=np.ascontiguousarray(rates, self._dtype), history=history)
@@ -245,7 +245,7 @@ class CompiledExecutor:
         if plan.schedule.name in ARITHMETIC_SCHEDULES and first >= warmup:
             schedule: Any = SCHEDULES.get(plan.schedule.name)
             factors = schedule(np.arange(first, last) - warmup, max(plan.epochs - warmup, 1), knobs)
-            return base * np.broadcast_to(np.asarray(factors, np.float64), last - first)
+            return np.full(last - first, base * factors) if np.ndim(factors) == 0 else base * factors
         return np.array([plan.learning_rate(epoch) for epoch in range(first, last)])
 
     def _room_for(self, epochs: int) -> Array:
