@@ -12,6 +12,7 @@ from flask import Flask, Response
 from engine.errors import BadModel, EngineError
 from service.api import (
     aliases,
+    batch_predictions,
     datasets,
     evaluations,
     exports,
@@ -53,6 +54,7 @@ BLUEPRINTS = (
     inference.kserve,
     predictions.blueprint,
     evaluations.blueprint,
+    batch_predictions.blueprint,
     gradients.blueprint,
     graphs.blueprint,
     expressions.blueprint,

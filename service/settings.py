@@ -108,6 +108,11 @@ class Settings:
         """Where the bytes of datasets live."""
         return self.data_dir / "datasets"
 
+    @property
+    def outputs_dir(self) -> Path:
+        """Where the outputs of jobs live."""
+        return self.data_dir / "outputs"
+
     def engine_limits(self) -> "Limits":
         """The bounds the engine holds a training spec to."""
         names = ("max_units", "max_layers", "max_parameters", "max_epochs", "max_seconds")

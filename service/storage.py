@@ -2,8 +2,43 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO, cast
+
+
+class Outputs:
+    """What jobs have made beside models, a file a job, in a folder that only this user can read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @contextmanager
+    def writing(self, job_id: str) -> Iterator[BinaryIO]:
+        """A file that becomes the job's output when the block ends well, and else is gone."""
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".new-", delete=False) as file:
+            try:
+                yield cast("BinaryIO", file)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(self._folder / job_id)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+
+    def open(self, job_id: str) -> BinaryIO:
+        """The job's output; raises MissingBytes."""
+        try:
+            return (self._folder / job_id).open("rb")
+        except FileNotFoundError:
+            raise MissingBytes(f"the output of {job_id} is gone") from None
+
+    def delete(self, job_id: str) -> None:
+        """Removes the job's output, if it is there."""
+        (self._folder / job_id).unlink(missing_ok=True)
 
 
 class MissingBytes(Exception):

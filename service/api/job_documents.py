@@ -36,7 +36,7 @@ def eta_seconds(job: Job) -> float | None:
     if job.done or not job.epoch:
         return None
     left = job.seconds / job.epoch * (job.epochs - job.epoch)
-    most = job.spec["training"].get("max_seconds")
+    most = job.spec.get("training", {}).get("max_seconds")
     return left if most is None else max(0.0, min(left, most - job.seconds))
 
 
@@ -71,6 +71,8 @@ def links(job: Job) -> dict[str, str]:
         found |= {name: f"{here}/{name}" for name in ("cancel", "stop")}
     if job.status in {Status.FAILED, Status.CANCELED}:
         found["resume"] = f"{here}/resume"
+    if job.kind == "batch_prediction" and job.status == Status.SUCCEEDED:
+        found["output"] = f"{here}/output"
     if job.model_id is not None:
         found["model"] = f"/api/v1/models/{job.model_id}"
     return found

@@ -161,6 +161,8 @@ def read_job_result(job_id: str) -> AnyResponse | Told:
         kept = job.model_id is not None and models.find(db, owner(), job.model_id) is not None
     if job.status != Status.SUCCEEDED:
         raise _no_result(job)
+    if job.kind == "batch_prediction":
+        return redirect(f"/api/v1/jobs/{job.id}/output", 303)
     if not kept:
         raise ServiceError("gone", f"the model {job.model_id} of job {job.id} was deleted")
     return redirect(f"/api/v1/models/{job.model_id}", 303)

@@ -25,6 +25,7 @@ class Claimed:
     """A job that this worker may work on until its lease ends."""
 
     job_id: str
+    kind: str
     claim: int
     owner: str
     spec: dict[str, Any]
@@ -109,6 +110,7 @@ def as_claimed(job: Job, dataset_sha256: str | None, checkpoint: bytes | None) -
     since = job.started_at or job.heartbeat_at or job.created_at
     return Claimed(
         job_id=job.id,
+        kind=job.kind,
         claim=job.claim,
         owner=job.owner,
         spec=job.spec,
@@ -208,6 +210,16 @@ def succeed(db: Session, claimed: Claimed, progress: Progress, *, model: dict[st
     row = models.add(db, owner=claimed.owner, job_id=claimed.job_id, dataset_id=claimed.dataset_id, **model)
     move(db, Status.SUCCEEDED, *mine(claimed), reason="finished", model_id=row.id)
     return row.id
+
+
+def complete(db: Session, claimed: Claimed, progress: Progress) -> bool:
+    """The end of a job that makes no model; False when a cancel came first. Raises LostLease."""
+    if _finished_before(db, claimed, Status.SUCCEEDED):
+        return True
+    if _save(db, claimed, progress, lease_seconds=1).cancel:
+        return False
+    move(db, Status.SUCCEEDED, *mine(claimed), reason="finished")
+    return True
 
 
 def cancel(db: Session, claimed: Claimed, progress: Progress | None) -> None:

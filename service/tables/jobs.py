@@ -169,8 +169,13 @@ def add(
     priority: str = "normal",
     metadata: dict[str, Any] | None = None,
     kind: str = "train",
+    epochs: int | None = None,
+    model_id: str | None = None,
 ) -> Job:
-    """A new queued job; `spec` is the full document of its TrainingSpec."""
+    """A new queued job; `spec` is the full document of its TrainingSpec.
+
+    A job of another `kind` has a spec of its own, and says in `epochs` how many steps it has.
+    """
     rank = Priority[priority.upper()]
     job = Job(
         id=new_id("job"),
@@ -183,12 +188,20 @@ def add(
         metadata_=metadata,
         priority=rank,
         turn=next_turn(db, owner, rank),
-        epochs=spec["training"]["epochs"] * (1 + (spec["split"].get("folds") or 0)),
+        epochs=planned_epochs(spec) if epochs is None else epochs,
+        model_id=model_id,
     )
     db.add(job)
     db.flush()
     _log_moves(db, [job], "created")
     return job
+
+
+def planned_epochs(spec: dict[str, Any]) -> int:
+    """The epochs of a training, those of a cross-validation's folds and of its final model together."""
+    folds: int = spec["split"].get("folds") or 0
+    epochs: int = spec["training"]["epochs"] * (1 + folds)
+    return epochs
 
 
 def next_turn(db: Session, owner: str, priority: int) -> int:

@@ -13,6 +13,7 @@ from service.tables.batches import Ending
 from service.tables.claims import Claimed, LostLease, Progress
 from service.telemetry import bound_contextvars, get_logger
 from service.worker.bench import Bench
+from service.worker.predict import Prediction
 from service.worker.problems import engine_problem, problem_of
 from service.worker.train import Training
 
@@ -93,6 +94,9 @@ class Batch:
     def _train(self, claimed: Claimed) -> None:
         training: Training | None = None
         try:
+            if claimed.kind == "batch_prediction":
+                Prediction(self._bench, claimed).run()
+                return
             training = Training(self._bench, claimed, on_first_look=partial(self.settle, claimed))
             if ending := training.run():
                 self._ended.append(ending)

@@ -1,0 +1,129 @@
+"""Batch predictions over HTTP: a whole dataset through a model, as a job whose output is a file."""
+
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+from flask import Response, jsonify
+from marshmallow import fields
+
+from engine.data.table import Profile
+from engine.errors import Problem
+from engine.registry import did_you_mean
+from engine.training.batches import FORMATS
+from engine.training.model import TrainedModel
+from service.api.evaluations import named_dataset
+from service.api.idempotency import idempotent, remember
+from service.api.job_documents import POLLING, JobDetailSchema, detail, find_job, polling_headers
+from service.api.models import load_model
+from service.api.orders import PRIORITIES, metadata_problems
+from service.api.parts import owner, running
+from service.errors import ServiceError, invalid
+from service.storage import MissingBytes, Outputs
+from service.tables import jobs
+from service.tables.jobs import Status
+from service.web.bodies import JSON_MEDIA_TYPE, json_body
+from service.web.contract import Blueprint
+from service.web.schemas import Object, Schema, Text, load
+
+MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+SENT_BYTES = 2**18
+
+
+class BatchPredictionBody(Schema):
+    """What is to be predicted, and how the output looks."""
+
+    dataset_id = Text(required=True, most=40)
+    format = Text(choices=FORMATS, load_default="csv")
+    columns = fields.List(
+        fields.String(),
+        load_default=list,
+        metadata={"description": "Columns of the dataset to copy beside each answer, such as the row's id."},
+    )
+    priority = Text(choices=PRIORITIES, load_default="normal")
+    metadata = Object(allow_none=True, load_default=None)
+
+
+blueprint = Blueprint("batch predictions", "What models say of whole datasets.")
+_REQUEST_BODY = {"required": True, "content": {JSON_MEDIA_TYPE: {"schema": BatchPredictionBody()}}}
+
+
+@blueprint.post("/models/<model>/batch-predictions")
+@idempotent
+@blueprint.documented(requestBody=_REQUEST_BODY)
+@blueprint.answer(202, JobDetailSchema(), headers=POLLING)
+def create_batch_prediction(model: str) -> tuple[Response, int, dict[str, str]]:
+    """Queue predictions for every row of a dataset; the output is CSV or NDJSON."""
+    loaded = load_model(model)
+    body, problems = load(BatchPredictionBody(), json_body())
+    problems += metadata_problems(body.get("metadata"))
+    if problems:
+        raise invalid(problems)
+    dataset = named_dataset(body["dataset_id"])
+    profile = Profile.from_document(dataset.profile)
+    if problems := _column_problems(loaded.trained, profile, body["columns"]):
+        raise invalid(problems)
+    with running().database.session() as db:
+        job = jobs.add(
+            db,
+            owner=owner(),
+            dataset_id=dataset.id,
+            spec={"model_id": loaded.id, "format": body["format"], "columns": body["columns"]},
+            priority=body["priority"],
+            metadata=body["metadata"],
+            kind="batch_prediction",
+            epochs=dataset.row_count,
+            model_id=loaded.id,
+        )
+        document = detail(db, job)
+        headers = polling_headers(job, document)
+        answer = jsonify(document)
+        remember(db, answer, 202, headers)
+    running().broker.send(job.id)  # after the commit; should it fail, the sweeper sends
+    return answer, 202, headers
+
+
+@blueprint.get("/jobs/<job_id>/output", produces=tuple(MEDIA_TYPES.values()))
+@blueprint.refuses(409, 410)
+@blueprint.answer(200, description="The predictions, in the order of the dataset's rows.")
+def read_job_output(job_id: str) -> Response:
+    """Download what a batch prediction has made."""
+    with running().database.reading() as db:
+        job = find_job(db, job_id)
+    if job.kind != "batch_prediction":
+        detail = f"job {job_id} is of the kind {job.kind}, which has no output"
+        raise ServiceError("conflict", detail, hint=f"GET /api/v1/jobs/{job_id}/result says what it made.")
+    if job.status != Status.SUCCEEDED:
+        raise ServiceError("job_not_done", f"job {job_id} is {job.shown_status}, it has no output")
+    try:
+        file = Outputs(running().settings.outputs_dir).open(job_id)
+    except MissingBytes as error:
+        raise ServiceError("gone", str(error)) from None
+    name = f"{job_id}.{job.spec['format']}"
+    return Response(
+        _sent(file),
+        mimetype=MEDIA_TYPES[job.spec["format"]],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _sent(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while data := file.read(SENT_BYTES):
+            yield data
+
+
+def _column_problems(model: TrainedModel, profile: Profile, copied: list[str]) -> list[Problem]:
+    """Columns that the dataset lacks: of the model's inputs, and of those to copy."""
+    wanted: Mapping[str, list[str]] = {
+        "/dataset_id": [each.name for each in model.inputs],
+        "/columns": copied,
+    }
+    problems = []
+    for pointer, names in wanted.items():
+        for name in names:
+            if profile.column(name) is None:
+                hint = f'did you mean "{near}"?' if (near := did_you_mean(name, profile.names)) else ""
+                problems.append(
+                    Problem(pointer, "unknown_column", f'the dataset has no column "{name}"', hint)
+                )
+    return problems

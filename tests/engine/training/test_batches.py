@@ -1,0 +1,76 @@
+"""Whole tables through a model: line by line what single predictions say."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from engine.data.formats import read_table, table_from_rows
+from engine.data.table import Table
+from engine.errors import BadData
+from engine.training import batches
+from engine.training.batches import BatchPrediction
+from engine.training.model import TrainedModel
+from tests.engine.models import fruit_model, mixed_table, moons_model, trained, weight_model
+
+
+def output(model: TrainedModel, table: Table, *options: Any) -> str:
+    return b"".join(part for _, part in BatchPrediction(model, table, *options).parts()).decode()
+
+
+def answers(model: TrainedModel, table: Table) -> list[dict[str, Any]]:
+    columns = {each.name: table.column(each.name).cells() for each in model.inputs}
+    return model.predict(
+        [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    )
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1_000])
+@pytest.mark.parametrize("model", [fruit_model(), weight_model()], ids=["classes", "numbers"])
+def test_each_line_is_the_rows_own_answer(
+    monkeypatch: pytest.MonkeyPatch, model: TrainedModel, at_once: int
+) -> None:
+    monkeypatch.setattr(batches, "ROWS_AT_ONCE", at_once)
+    lines = [json.loads(line) for line in output(model, mixed_table(), "ndjson", ("colour",)).splitlines()]
+    expected = answers(model, mixed_table())
+    assert [line.pop("colour") for line in lines] == mixed_table().column("colour").cells()
+    for line, answer in zip(lines, expected, strict=True):
+        assert line.keys() == answer.keys()
+        assert line.get("value") == pytest.approx(answer.get("value"))
+        assert line.get("label") == answer.get("label")
+        assert line.get("probabilities") == pytest.approx(answer.get("probabilities"))
+
+
+def test_csv_has_a_header_and_is_read_again_by_this_service() -> None:
+    text = output(fruit_model(), mixed_table(), "csv", ("size", "ripe"))
+    rows = list(csv.reader(io.StringIO(text)))
+    names = ["size", "ripe", "label", "probability_fig", "probability_pear", "probability_plum"]
+    assert rows[0] == names
+    table = read_table(text.encode(), "text/csv")
+    assert table.row_count == 80
+    assert [column.type for column in table.columns[:3]] == ["number", "boolean", "category"]
+    assert table.column("size").cells() == mixed_table().column("size").cells()
+
+
+def test_a_hinge_model_gives_its_score() -> None:
+    model = trained(
+        mixed_table(), target="ripe", features=["size"], loss="hinge", model={"hidden_layers": []}
+    )
+    header, first, *_ = output(model, mixed_table()).splitlines()
+    assert header == "label,score_0"
+    assert first.split(",")[0] in {"true", "false"}
+
+
+def test_what_is_beyond_float64_is_left_empty() -> None:
+    table = table_from_rows(["x1", "x2"], [[1e308, -1e308]])
+    assert json.loads(output(moons_model(), table, "ndjson"))["scores"][0] in (
+        None,
+        pytest.approx(0, abs=1e3),
+    )
+
+
+def test_a_table_that_does_not_fit_is_refused_before_the_first_line() -> None:
+    with pytest.raises(BadData, match='no column "x2"'):
+        BatchPrediction(moons_model(), table_from_rows(["x1"], [[1]]))
