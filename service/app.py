@@ -27,7 +27,8 @@ from service.api import (
     parts,
     predictions,
 )
-from service.api.inside import expressions, gradients, graphs, hard_rows, surfaces
+from service.api.inside import expressions, gradients, graphs, hard_rows, replay, surfaces
+from service.api.inside.existence import job_exists, model_exists
 from service.api.loaded_models import LoadedModels
 from service.broker import Broker
 from service.dashboard.pages import make_pages
@@ -78,7 +79,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     api = Api(app, version("gradhouse"))
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
-    app.register_blueprint(make_pages(KINDS, OPENAPI_URL))
+    pages = make_pages(KINDS, OPENAPI_URL, job_exists=job_exists, model_exists=model_exists)
+    app.register_blueprint(pages)
     app.add_url_rule(OPENAPI_URL, "openapi", _document_view(api))
     return app
 

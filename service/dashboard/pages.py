@@ -1,6 +1,6 @@
 """The pages of the service, every one from our own origin and without inline script."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -37,10 +37,26 @@ class Explained(Protocol):
         """What to do."""
 
 
-def make_pages(problems: Mapping[str, Explained], openapi_url: str) -> Blueprint:
-    """The pages; `problems` by code, `openapi_url` is the document that /docs shows."""
+Known = Callable[[str], bool]
+
+
+def make_pages(
+    problems: Mapping[str, Explained], openapi_url: str, *, job_exists: Known, model_exists: Known
+) -> Blueprint:
+    """The pages; `problems` by code, `openapi_url` is the document that /docs shows.
+
+    A page of a job or a model that does not exist is not there either.
+    """
     pages = Blueprint("dashboard", __name__, template_folder="templates", static_folder="static")
     pages.after_request(_protect)
+    _add_glass(pages, job_exists, model_exists)
+    _add_problems(pages, problems)
+    _add_docs(pages, openapi_url)
+    return pages
+
+
+def _add_glass(pages: Blueprint, job_exists: Known, model_exists: Known) -> None:
+    """Home, and what can be seen inside: a training, a model, any expression."""
 
     @pages.get("/")
     def home() -> str:
@@ -48,16 +64,22 @@ def make_pages(problems: Mapping[str, Explained], openapi_url: str) -> Blueprint
 
     @pages.get("/jobs/<job>")
     def watch(job: str) -> str:
+        if not job_exists(job):
+            abort(404)
         return render_template("watch.html", job=job)
 
     @pages.get("/models/<model>")
     def explain(model: str) -> str:
+        if not model_exists(model):
+            abort(404)
         return render_template("explain.html", model=model)
 
     @pages.get("/sandbox")
     def sandbox() -> str:
         return render_template("sandbox.html")
 
+
+def _add_problems(pages: Blueprint, problems: Mapping[str, Explained]) -> None:
     @pages.get("/problems")
     def list_problems() -> str:
         return render_template("problems.html", problems=problems)
@@ -68,6 +90,10 @@ def make_pages(problems: Mapping[str, Explained], openapi_url: str) -> Blueprint
             abort(404)
         return render_template("problem.html", code=code, problem=problems[code])
 
+
+def _add_docs(pages: Blueprint, openapi_url: str) -> None:
+    """The browsable API, from files of our own."""
+
     @pages.get("/docs")
     def docs() -> Response:
         page = Response(render_template("docs.html", openapi_url=openapi_url))
@@ -77,8 +103,6 @@ def make_pages(problems: Mapping[str, Explained], openapi_url: str) -> Blueprint
     @pages.get("/docs/<any(" + ",".join(f"'{name}'" for name in DOCS_ASSETS) + "):name>")
     def docs_asset(name: str) -> Response:
         return send_from_directory(_ASSETS_FOLDER, name, max_age=3600)
-
-    return pages
 
 
 def _protect(response: Response) -> Response:

@@ -147,7 +147,8 @@ FAINT = """() => {
     if ((c[3] ?? 1) > 0) return c;
   } return [255, 255, 255]; };
   return [...document.querySelectorAll('body *')].filter(e => e.offsetParent !== null
-      && !e.closest('svg, [aria-hidden]') && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && !e.disabled)
+      && !e.closest('svg, [aria-hidden]') && !e.disabled
+      && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
     .map(e => {
       const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
       return [(a + 0.05) / (b + 0.05), e.outerHTML.slice(0, 80)]; })

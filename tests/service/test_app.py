@@ -28,8 +28,11 @@ RIGHT_BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/api/v1/models/nothing/aliases/nothing"): {"version": 1},
     ("PATCH", "/api/v1/models/nothing"): {"name": "x"},
     ("POST", "/api/v1/models/nothing/predictions"): {"instances": [[1]]},
+    ("POST", "/api/v1/models/nothing/gradients"): {"instances": [[1]]},
+    ("POST", "/api/v1/models/nothing/graph"): {"instance": [1]},
+    ("POST", "/api/v1/models/nothing/trace"): {"instance": [1]},
 }
-PAGES = ("/", "/static/", "/problems", "/docs", "/openapi.json")
+PAGES = ("/", "/static/", "/jobs/", "/models/", "/sandbox", "/problems", "/docs", "/openapi.json")
 
 
 @pytest.fixture(scope="module")

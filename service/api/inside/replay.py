@@ -125,22 +125,22 @@ def list_checkpoints(query: Mapping[str, Any], job_id: str) -> Response:
     return page_response(rows, epochs[-1] if more else None)
 
 
-@blueprint.get("/jobs/<job_id>/steps/<int:step>")
+@blueprint.get("/jobs/<job_id>/steps/<step>")
 @tagged
 @blueprint.answer(200, StepSchema())
-def read_step(job_id: str, step: int) -> Response:
+def read_step(job_id: str, step: str) -> Response:
     """Show one step, counted from 1: parameters, gradients, the update, and what each row lost."""
     with running().database.reading() as db:
         job = find_job(db, job_id)
     spec = TrainingSpec.from_document(job.spec)
     replay = Replay(spec, *_tables(job, spec), job.executor)
-    _require_recorded(job, replay, step)
+    number = _recorded_step(job, replay, step)
     with running().database.reading() as db:
-        block = snapshots.nearest(db, job_id, replay.epoch_of(step))
+        block = snapshots.nearest(db, job_id, replay.epoch_of(number))
     if block is None:
         raise _not_recorded(job, step, 0)
     try:
-        view = replay.look(Snapshots.from_bytes(block.data), step)
+        view = replay.look(Snapshots.from_bytes(block.data), number)
     except BadData as error:
         raise ServiceError("conflict", error.problems[0].detail, hint=error.problems[0].hint) from None
     return Response(orjson.dumps({"job_id": job.id, **view.to_document()}), mimetype=JSON_MEDIA_TYPE)
@@ -183,14 +183,16 @@ def _packed(epochs: list[int], found: Mapping[int, tuple[str, NDArray[np.floatin
     return b"".join(parts)
 
 
-def _require_recorded(job: Job, replay: Replay, step: int) -> None:
-    """Raises ServiceError for a step that was not taken, or not yet."""
+def _recorded_step(job: Job, replay: Replay, step: str) -> int:
+    """The step's number; raises ServiceError for one that was not taken, or not yet."""
     done = job.epoch * (replay.steps // job.epochs)
-    if not 1 <= step <= done:
+    number = int(step) if step.isascii() and step.isdigit() and len(step) <= 18 else 0
+    if not 1 <= number <= done:
         raise _not_recorded(job, step, done)
+    return number
 
 
-def _not_recorded(job: Job, step: int, done: int) -> ServiceError:
+def _not_recorded(job: Job, step: str, done: int) -> ServiceError:
     fact = f"job {job.id} has no step {step}"
     return ServiceError("not_found", f"{fact}: it has steps 1 to {done}" if done else f"{fact}: none is kept")
 

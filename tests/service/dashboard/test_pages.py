@@ -12,10 +12,14 @@ from service.errors import KINDS
 PAGES = ("/", "/jobs/job_1", "/models/moons@1", "/sandbox", "/problems", "/problems/not_found", "/docs")
 
 
+def is_there(reference: str) -> bool:
+    return reference in ("job_1", "moons@1")
+
+
 @pytest.fixture
 def client() -> FlaskClient:
     app = Flask(__name__, static_folder=None)
-    app.register_blueprint(make_pages(KINDS, "/openapi.json"))
+    app.register_blueprint(make_pages(KINDS, "/openapi.json", job_exists=is_there, model_exists=is_there))
     return app.test_client()
 
 
@@ -51,6 +55,11 @@ def test_pages_say_both_themes_and_one_language(client: FlaskClient) -> None:
     text = client.get("/").text
     assert '<html lang="en">' in text
     assert 'content="light dark"' in text
+
+
+def test_a_page_of_nothing_is_not_found(client: FlaskClient) -> None:
+    assert client.get("/jobs/job_2").status_code == 404
+    assert client.get("/models/moons").status_code == 404
 
 
 def test_an_error_without_a_page_is_not_found(client: FlaskClient) -> None:

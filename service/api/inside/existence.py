@@ -1,0 +1,16 @@
+"""Whether an id names something of this request's owner: the pages ask, which know no tables."""
+
+from service.api.parts import owner, running
+from service.tables import jobs, models
+
+
+def job_exists(job_id: str) -> bool:
+    """Says whether there is such a job."""
+    with running().database.reading() as db:
+        return jobs.find(db, owner(), job_id) is not None
+
+
+def model_exists(reference: str) -> bool:
+    """Says whether there is such a model, by id, name, name@version or name@alias."""
+    with running().database.reading() as db:
+        return models.find(db, owner(), reference) is not None
