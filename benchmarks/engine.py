@@ -32,15 +32,15 @@ TOLERANCE = 1e-9
 ROUND_SECONDS = 0.05
 
 
-def ours(workload: Workload) -> tuple[CompiledExecutor, Callable[[], Any]]:
-    """The compiled executor and a whole training by it."""
+def ours(workload: Workload) -> Callable[[], Any]:
+    """A whole training by the compiled executor."""
     executor, state = CompiledExecutor(workload.plan, workload.state), workload.state
 
     def train() -> Any:
         executor.load(state)
         return executor.run(workload.plan.epochs)
 
-    return executor, train
+    return train
 
 
 def epoch_losses(workload: Workload, losses: list[float]) -> list[float]:
@@ -106,7 +106,7 @@ def eager_against_micrograd(workload: Workload, rounds: int) -> dict[str, float]
 def bench(name: str, peak: float, rounds: int) -> dict[str, Any]:
     """One workload, everybody: checked and measured."""
     workload = make_workload(name)
-    executor, train = ours(workload)
+    train = ours(workload)
     mine = train().rows[:, 0].tolist()
     others = contestants(workload)
     distances = {who: check(workload, who, run(), mine) for who, (run, _) in others.items()}
@@ -114,13 +114,18 @@ def bench(name: str, peak: float, rounds: int) -> dict[str, Any]:
     us = measure({"ours": (train, steps), **others}, rounds)
     floor = floor_microseconds(workload, peak)
     report = {"us": us, "floor_us": floor, "distance": distances, "flops": workload.flops}
-    ratios = "  ".join(f"{who} {value:.3g} ({value / us['ours']:.1f}x)" for who, value in us.items() if who != "ours")
-    print(f"{name:4} ours {us['ours']:.3f} us a step, {floor / us['ours']:.0%} of the floor   {ratios}", flush=True)
+    ratios = "  ".join(
+        f"{who} {value:.3g} ({value / us['ours']:.1f}x)" for who, value in us.items() if who != "ours"
+    )
+    print(
+        f"{name:4} ours {us['ours']:.3f} us a step, {floor / us['ours']:.0%} of the floor   {ratios}",
+        flush=True,
+    )
     if name in ("W1", "W6") and peers.available("micrograd"):
         report["values_ms"] = values = eager_against_micrograd(workload, 3)
         ratio = values["micrograd"] / values["eager"]
-        print(f"     Values {values['eager']:.3g} ms a step, micrograd {values['micrograd']:.3g} ms ({ratio:.1f}x)")
-    del executor
+        mine_ms, theirs_ms = values["eager"], values["micrograd"]
+        print(f"     Values {mine_ms:.3g} ms a step, micrograd {theirs_ms:.3g} ms ({ratio:.1f}x)")
     return report
 
 
@@ -130,7 +135,7 @@ def quick() -> None:
         if name == "W5":
             continue
         workload = make_workload(name)
-        _, train = ours(workload)
+        train = ours(workload)
         mine = train().rows[:, 0].tolist()
         distance = check(workload, "numpy", peers.numpy_peer(workload)(), mine)
         print(f"{name:4} losses agree with NumPy's to {distance:.1e}")

@@ -19,7 +19,7 @@ ADAM_NANOSECONDS = 0.6
 
 
 def peak_gflops(seconds: float = 0.5) -> float:
-    """Fused multiply-adds a second, twice over, of independent chains in registers: the best of many turns."""
+    """Operations a second of fused multiply-adds in registers, each counted as two: the best of many."""
 
     def body(code: Vectors) -> None:
         factor, term = code.load("%a"), code.load("%a", 8)

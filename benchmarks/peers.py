@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import random
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from benchmarks.workloads import Array, Workload
 Train = Callable[[], list[float] | None]
 
 
-def numpy_peer(w: Workload) -> Train:
+def numpy_peer(w: Workload) -> Train:  # noqa: C901 - read as one piece, like any script
     """NumPy by hand, as one writes it."""
     x_all, y_all, batches, rates = w.plan.train.x, w.plan.train.targets, w.batches, w.rates
 
@@ -56,7 +56,7 @@ def numpy_peer(w: Workload) -> Train:
                     if i:
                         slope = slope @ parameters[i]
                         slope = slope * (below > 0.0 if w.activation == "relu" else 1.0 - below * below)
-                _step(w, parameters, gradients, moments, rate, len(losses))
+                _step(w, zip(parameters, gradients, moments, strict=True), rate, len(losses))
                 if len(losses) == w.steps:
                     return losses
         return losses
@@ -64,18 +64,20 @@ def numpy_peer(w: Workload) -> Train:
     return train
 
 
-def _step(w: Workload, parameters: list[Array], gradients: list[Array], moments: Any, rate: float, t: int) -> None:
+def _step(
+    w: Workload, slots: Iterable[tuple[Array, Array, tuple[Array, Array]]], rate: float, t: int
+) -> None:
+    """Moves each parameter in place, given its gradient and its two moments."""
     knobs = w.plan.optimizer.knobs
-    for p, g, (m, v) in zip(parameters, gradients, moments, strict=True):
+    for parameter, g, (mean, square) in slots:
         if w.plan.optimizer.name == "sgd":
-            p -= rate * (g + knobs["weight_decay"] * p)
+            np.subtract(parameter, rate * (g + knobs["weight_decay"] * parameter), out=parameter)
             continue
         first, second = knobs["betas"]
-        m *= first
-        m += (1 - first) * g
-        v *= second
-        v += (1 - second) * g * g
-        p -= rate * (m / (1 - first**t)) / (np.sqrt(v / (1 - second**t)) + knobs["eps"])
+        np.add(first * mean, (1 - first) * g, out=mean)
+        np.add(second * square, (1 - second) * g * g, out=square)
+        scale = np.sqrt(square / (1 - second**t)) + knobs["eps"]
+        np.subtract(parameter, rate * (mean / (1 - first**t)) / scale, out=parameter)
 
 
 def sklearn_peer(w: Workload) -> Train:
@@ -98,7 +100,7 @@ def sklearn_peer(w: Workload) -> Train:
     return train
 
 
-def torch_peer(w: Workload) -> Train:
+def torch_peer(w: Workload) -> Train:  # noqa: C901 - as above
     """PyTorch eager with the fused optimizer, one thread."""
     import torch
     from torch.nn import functional
@@ -106,7 +108,10 @@ def torch_peer(w: Workload) -> Train:
     torch.set_num_threads(1)
     rows = w.plan.train
     many = w.sizes[-1] > 1
-    x_all, y_all = torch.tensor(rows.x), torch.tensor(rows.labels.astype(np.int64) if many else rows.targets[:, 0])
+    x_all, y_all = (
+        torch.tensor(rows.x),
+        torch.tensor(rows.labels.astype(np.int64) if many else rows.targets[:, 0]),
+    )
     batches, rates, knobs = [[torch.tensor(b) for b in e] for e in w.batches], w.rates, w.plan.optimizer.knobs
 
     def network() -> Any:
@@ -131,7 +136,9 @@ def torch_peer(w: Workload) -> Train:
     def train() -> list[float]:
         net, losses = network(), []
         if w.plan.optimizer.name == "sgd":
-            optimizer: Any = torch.optim.SGD(net.parameters(), lr=1.0, weight_decay=knobs["weight_decay"], fused=True)
+            optimizer: Any = torch.optim.SGD(
+                net.parameters(), lr=1.0, weight_decay=knobs["weight_decay"], fused=True
+            )
         else:
             optimizer = torch.optim.Adam(net.parameters(), lr=1.0, fused=True)
         for rate, epoch in zip(rates, batches, strict=True):
@@ -150,12 +157,12 @@ def torch_peer(w: Workload) -> Train:
     return train
 
 
-def jax_peer(w: Workload) -> Train:
+def jax_peer(w: Workload) -> Train:  # noqa: C901 - as above
     """JAX: the whole training in one jitted scan."""
     import jax
     import jax.numpy as jnp
 
-    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_enable_x64", True)  # noqa: FBT003 - its own interface
     rows, size, knobs = w.plan.train, w.plan.rows_per_step, w.plan.optimizer.knobs
     x_all, y_all = jnp.asarray(rows.x), jnp.asarray(rows.targets)
     whole = w.plan.steps_per_epoch * size == len(rows) or w.plan.batch_size is None
@@ -223,7 +230,9 @@ def micrograd_peer(w: Workload, steps: int) -> Train:
     from micrograd.nn import MLP
 
     rows, knobs = w.plan.train, w.plan.optimizer.knobs
-    batches = [(rate, batch) for rate, epoch in zip(w.rates, w.batches, strict=True) for batch in epoch][:steps]
+    batches = [(rate, batch) for rate, epoch in zip(w.rates, w.batches, strict=True) for batch in epoch][
+        :steps
+    ]
 
     def train() -> list[float]:
         random.seed(0)

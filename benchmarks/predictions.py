@@ -37,7 +37,9 @@ def _session(w: Workload) -> Any:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _microseconds(run: Callable[[], Any], rounds: int) -> float:
@@ -58,9 +60,13 @@ def bench(w: Workload, rounds: int) -> dict[str, float]:
     predictor = CompiledPredictor(w.plan.layers, w.parameters)
     x = np.random.default_rng(1).standard_normal((MANY, w.sizes[0]))
     one, expected = x[:1].copy(), predictor(x)
-    us = {"one": _microseconds(lambda: predictor(one), rounds), "many": _microseconds(lambda: predictor(x), rounds)}
+    us = {
+        "one": _microseconds(lambda: predictor(one), rounds),
+        "many": _microseconds(lambda: predictor(x), rounds),
+    }
     us["one_in_the_kernel"] = _kernel(predictor, one, rounds)
-    line = f"{w.name:4} one row {us['one']:.2f} us, {us['one_in_the_kernel']:.2f} in the kernel; {MANY} rows {us['many']:.0f} us"
+    line = f"{w.name:4} one row {us['one']:.2f} us, {us['one_in_the_kernel']:.2f} in the kernel"
+    line += f"; {MANY} rows {us['many']:.0f} us"
     if available("onnx", "onnxruntime"):
         session = _session(w)
         distance = np.abs(session.run(None, {"x": x})[0] - expected).max()

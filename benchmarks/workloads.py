@@ -81,7 +81,8 @@ def _workload(
     x, labels = np.ascontiguousarray(data[0], np.float64), data[1].astype(np.float64)
     sizes = [x.shape[1], *units]
     layers = tuple(
-        LayerPlan(a, b, "linear" if i == len(units) - 1 else activation) for i, (a, b) in enumerate(pairwise(sizes))
+        LayerPlan(a, b, "linear" if i == len(units) - 1 else activation)
+        for i, (a, b) in enumerate(pairwise(sizes))
     )
     outputs = sizes[-1]
     indicator = labels[:, None] if outputs == 1 else (labels[:, None] == np.arange(outputs)).astype(float)
@@ -93,7 +94,9 @@ def _workload(
     plan = Plan(layers, task, kind, choice, schedule, epochs, batch, 7, "float64", None, rows, None)
     generator = np.random.default_rng(0)
     parts = [
-        part for a, b in pairwise(sizes) for part in (generator.uniform(-1, 1, a * b) / np.sqrt(a), np.zeros(b))
+        part
+        for a, b in pairwise(sizes)
+        for part in (generator.uniform(-1, 1, a * b) / np.sqrt(a), np.zeros(b))
     ]
     return Workload(name, plan, np.concatenate(parts), steps or epochs * plan.steps_per_epoch)
 
@@ -108,12 +111,27 @@ def make_workload(name: str) -> Workload:
         choice = _choice("sgd", learning_rate=1.0, weight_decay=2e-4)
         activation = "tanh" if name == "W1t" else "relu"
         return _workload(
-            name, moons, [16, 16, 1], activation=activation, loss="hinge", choice=choice, batch=None, epochs=100, decay=True
+            name,
+            moons,
+            [16, 16, 1],
+            activation=activation,
+            loss="hinge",
+            choice=choice,
+            batch=None,
+            epochs=100,
+            decay=True,
         )
     if name == "W2":
         x, y = datasets.load_iris(return_X_y=True)
         return _workload(
-            name, (_standard(x), y), [16, 3], activation="tanh", loss="cross_entropy", choice=_choice("adam"), batch=16, epochs=20
+            name,
+            (_standard(x), y),
+            [16, 3],
+            activation="tanh",
+            loss="cross_entropy",
+            choice=_choice("adam"),
+            batch=16,
+            epochs=20,
         )
     adam = _choice("adam", learning_rate=1e-3)
     if name == "W3":
@@ -123,13 +141,13 @@ def make_workload(name: str) -> Workload:
         )
     if name == "W4":
         x, y = datasets.load_digits(return_X_y=True)
-        return _workload(name, (x / 16.0, y), [128, 64, 10], loss="cross_entropy", choice=adam, batch=64, epochs=3)
+        return _workload(
+            name, (x / 16.0, y), [128, 64, 10], loss="cross_entropy", choice=adam, batch=64, epochs=3
+        )
     generator = np.random.default_rng(0)
     x = generator.standard_normal((20_000, 100))
     y = (x @ generator.standard_normal((100, 10))).argmax(axis=1)
-    return _workload(
-        name, (x, y), [512, 512, 10], loss="cross_entropy", choice=adam, batch=256, epochs=1
-    )
+    return _workload(name, (x, y), [512, 512, 10], loss="cross_entropy", choice=adam, batch=256, epochs=1)
 
 
 NAMES = ("W1", "W1t", "W2", "W3", "W4", "W5", "W6")

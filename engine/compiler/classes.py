@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
+from typing import Literal
 
 from engine.compiler import elementary
 from engine.compiler.dense import Rows
@@ -21,51 +22,41 @@ from engine.compiler.vectors import ZERO, Vectors
 _PARAMETERS = ["%z*", "%y*", "%r*", "%sums*", "%count", "%rows"]
 
 
+LossKind = Literal["softmax", "elements", "rows"]
+
+
 @dataclass(frozen=True, slots=True)
 class ClassHead:
-    """A head over `outputs`; `softmax` where the loss is the cross entropy, which has code of its own."""
+    """A head over `outputs`. `loss` tells which: the cross entropy has code of its own, `elements` looks at
+    one score at a time, `rows` at all scores of a row, by its trace."""
 
     outputs: Panels
     rows: Rows
     measure: Measure
-    softmax: bool
+    loss: LossKind
 
 
 def class_head(module: Module, spec: ClassHead) -> str:
     """The kernel `(scores, classes, weights, sums; count, rows)`."""
-    narrow = spec.softmax and spec.outputs.count == 1
-    emit = _narrow_softmax if narrow else _wide
+    narrow = spec.loss == "rows" or (spec.loss == "softmax" and spec.outputs.count == 1)
+    emit = _narrow if narrow else _wide
     return module.define(spec, "class_head", _PARAMETERS, lambda code: emit(code, spec))
 
 
-def _narrow_softmax(code: Vectors, spec: ClassHead) -> None:
+def _narrow(code: Vectors, spec: ClassHead) -> None:
+    """Group by group, lanes being rows and every class a register."""
     tally, batch = Tally(code, spec.measure), Batch(code, spec.measure)
+    lowering = _softmax if spec.loss == "softmax" else _traced
 
     def group(row: Index, totals: list[str]) -> list[str]:
-        scores = _transposed_scores(code, spec, row)
-        greatest, winner = scores[0], code.constant(0.0)
-        for c, score in enumerate(scores[1:], start=1):
-            above = code.compare("ogt", score, greatest)
-            greatest, winner = code.either(above, score, greatest), code.either(above, float(c), winner)
-        powers = [elementary.exp(code, code.minus(score, greatest)) for score in scores]
-        total, label = reduce(code.plus, powers), code.load("%y", row)
-        chosen = [code.compare("oeq", label, float(c)) for c in range(len(scores))]
-        own = reduce(lambda s, pair: code.either(pair[0], pair[1], s), zip(chosen, scores, strict=True), ZERO)
-        loss = code.plus(elementary.log(code, total), code.minus(greatest, own))
-
-        def weight() -> Vector:
-            return code.load("%r", row)
-
-        mask = batch.mask(row)
-        hit = code.either(code.compare("oeq", winner, label), 1.0, 0.0)
+        scores, label, mask = _transposed_scores(code, spec, row), code.load("%y", row), batch.mask(row)
+        greatest, winner = _best(code, scores)
+        weight = partial(code.load, "%r", row)
+        seed = code.either(mask, batch.seed(weight), 0.0)
+        loss, slopes = lowering(code, spec, (scores, greatest), label, seed)
         if spec.measure.training:
-            seed = code.either(mask, batch.seed(weight), 0.0)
-            scale = code.over(seed, total)
-            slopes = [
-                code.fma(power, scale, code.either(is_own, code.negative(seed), 0.0))
-                for power, is_own in zip(powers, chosen, strict=True)
-            ]
             _store_transposed(code, spec, row, slopes)
+        hit = code.either(code.compare("oeq", winner, label), 1.0, 0.0)
         return [
             code.plus(totals[0], code.either(mask, batch.weigh(loss, weight), 0.0)),
             code.plus(totals[1], code.either(mask, hit, 0.0)),
@@ -74,25 +65,68 @@ def _narrow_softmax(code: Vectors, spec: ClassHead) -> None:
     tally.write(code.loop(0, spec.rows.tiled, code.real.lanes, tally.start, group))
 
 
-def _place(code: Vectors, spec: ClassHead, row: Index) -> str:
-    return code.at("%z", code.multiply(row, spec.outputs.width))
+def _best(code: Vectors, scores: list[Vector]) -> tuple[Vector, Vector]:
+    """The greatest score of each row, and the first class that has it."""
+    greatest, winner = scores[0], code.constant(0.0)
+    for c, score in enumerate(scores[1:], start=1):
+        above = code.compare("ogt", score, greatest)
+        greatest, winner = code.either(above, score, greatest), code.either(above, float(c), winner)
+    return greatest, winner
+
+
+def _softmax(
+    code: Vectors, spec: ClassHead, given: tuple[list[Vector], Vector], label: Vector, seed: Vector
+) -> tuple[Vector, list[Vector]]:
+    """The cross entropy of rows, and its slopes by their scores: softmax less the indicator."""
+    scores, greatest = given
+    powers = [elementary.exp(code, code.minus(score, greatest)) for score in scores]
+    total = reduce(code.plus, powers)
+    chosen = [code.compare("oeq", label, float(c)) for c in range(len(scores))]
+    own = reduce(lambda s, pair: code.either(pair[0], pair[1], s), zip(chosen, scores, strict=True), ZERO)
+    loss = code.plus(elementary.log(code, total), code.minus(greatest, own))
+    if not spec.measure.training:
+        return loss, []
+    scale, minus_seed = code.over(seed, total), code.negative(seed)
+    pairs = zip(powers, chosen, strict=True)
+    return loss, [code.fma(power, scale, code.either(is_own, minus_seed, 0.0)) for power, is_own in pairs]
+
+
+def _traced(
+    code: Vectors, spec: ClassHead, given: tuple[list[Vector], Vector], label: Vector, seed: Vector
+) -> tuple[Vector, list[Vector]]:
+    """Any loss of a whole row, and its slopes, from its trace."""
+    (scores, _), (low, high), count = given, spec.measure.targets, spec.outputs.size
+    targets = [code.either(code.compare("oeq", label, float(c)), high, low) for c in range(count)]
+    trace = Trace(lambda *v: spec.measure.function(v[:count], v[count:]), 2 * count)
+    losses = lowered(code, trace, [*scores, *targets])
+    loss = losses.vector(trace.root)
+    if not spec.measure.training:
+        return loss, []
+    slopes = losses.slopes(trace.root, seed, trace.leaves[:count])
+    return loss, [slope if isinstance(slope, str) else code.constant(slope) for slope in slopes]
+
+
+def _places(code: Vectors, spec: ClassHead, row: Index) -> list[str]:
+    """Where a row's vectors begin, panel by panel."""
+    here, outputs, lanes = code.multiply(row, spec.outputs.width), spec.outputs, code.real.lanes
+    panels = [code.add(here, k * spec.rows.capacity * outputs.width) for k in range(outputs.count)]
+    return [code.at("%z", code.add(panel, v * lanes)) for panel in panels for v in range(outputs.vectors)]
 
 
 def _transposed_scores(code: Vectors, spec: ClassHead, row: Index) -> list[Vector]:
     """One vector a class, its lanes being the rows of a group."""
-    lanes, width, here = code.real.lanes, spec.outputs.width, _place(code, spec, row)
     columns: list[Vector] = []
-    for v in range(spec.outputs.vectors):
-        columns += code.transposed([code.load(here, r * width + v * lanes) for r in range(lanes)])
+    for place in _places(code, spec, row):
+        columns += code.transposed([code.load(place, r * spec.outputs.width) for r in range(code.real.lanes)])
     return columns[: spec.outputs.size]
 
 
 def _store_transposed(code: Vectors, spec: ClassHead, row: Index, columns: list[Vector]) -> None:
-    lanes, width, here = code.real.lanes, spec.outputs.width, _place(code, spec, row)
-    columns = columns + [ZERO] * (width - len(columns))
-    for v in range(spec.outputs.vectors):
-        for r, vector in enumerate(code.transposed(columns[v * lanes : (v + 1) * lanes])):
-            code.store(vector, here, r * width + v * lanes)
+    lanes = code.real.lanes
+    columns = columns + [ZERO] * (spec.outputs.padded - len(columns))
+    for k, place in enumerate(_places(code, spec, row)):
+        for r, vector in enumerate(code.transposed(columns[k * lanes : (k + 1) * lanes])):
+            code.store(vector, place, r * spec.outputs.width)
 
 
 def _wide(code: Vectors, spec: ClassHead) -> None:
@@ -110,7 +144,7 @@ def _wide(code: Vectors, spec: ClassHead) -> None:
             return code.spread("%r", row)
 
         seed = code.either(on, batch.seed(weight), 0.0)
-        loss = line.softmax(greatest, seed) if spec.softmax else line.elementwise(seed)
+        loss = line.softmax(greatest, seed) if spec.loss == "softmax" else line.elementwise(seed)
         losses = code.plus(totals[0], code.either(on, batch.weigh(loss, weight), 0.0))
         return [losses, code.plus(totals[1], code.either(on, hit, 0.0))]
 

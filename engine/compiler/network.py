@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.compiler.activation import ActivationPass, activation_pass, scaling_pass
-from engine.compiler.classes import ClassHead, class_head
+from engine.compiler.classes import ClassHead, LossKind, class_head
 from engine.compiler.dense import (
     STORED,
     Product,
@@ -168,12 +168,10 @@ class Network:
 
     def _class_head(self, code: Vectors, values: str, rows: tuple[Index, Index], *, training: bool) -> None:
         shape = self._shape
-        spec = ClassHead(
-            shape.layouts[-1].outputs,
-            self._rows,
-            shape.measure(training=training),
-            shape.loss.name == "cross_entropy",
-        )
+        whole: LossKind = "softmax" if shape.loss.name == "cross_entropy" else "rows"
+        loss: LossKind = whole if shape.loss.rowwise else "elements"
+        measure = shape.measure(training=training)
+        spec = ClassHead(shape.layouts[-1].outputs, self._rows, measure, loss)
         pointers = [values, *(self._input(code, name, training=training) for name in ("targets", "weights"))]
         pointers.append(self._sums(code, training=training))
         code.call(class_head(self._module, spec), *rows, pointers=pointers)

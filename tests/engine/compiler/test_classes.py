@@ -1,12 +1,17 @@
 """Heads over several classes: narrow and wide, hits, weights, tails."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import pytest
 
+from engine.autograd.value import Value
 from engine.execution.compiled import CompiledExecutor
 from engine.execution.eager import EagerExecutor
+from engine.nn.losses import LOSSES, Loss
 from tests.engine.compiler.plans import make_plan
 from tests.engine.execution.test_compiled import assert_same
 
@@ -16,6 +21,22 @@ from tests.engine.execution.test_compiled import assert_same
 def test_losses_and_hits_are_the_eager_ones(classes: int, loss: str) -> None:
     plan, state = make_plan([3, classes], loss=loss, rows=13, batch=5, validation=7, weighted=True, epochs=2)
     assert_same(plan, state, 1e-11, EagerExecutor)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 17, 40])
+@pytest.mark.parametrize("batch", [1, 5, None])
+def test_any_loss_of_a_whole_row_is_compiled_from_its_trace(classes: int, batch: int | None) -> None:
+    plan, state = make_plan(
+        [3, classes], loss="cross_entropy", rows=13, batch=batch, validation=7, weighted=True
+    )
+
+    def margins(scores: Sequence[Value], targets: Sequence[Value]) -> Value:
+        """The cross entropy, and the squared sum of the scores besides."""
+        total = reduce(Value.add, scores)
+        return LOSSES.get("cross_entropy").function(scores, targets) + 0.01 * total * total
+
+    loss = Loss("margins", margins, "indicator", rowwise=True)
+    assert_same(replace(plan, loss=loss), state, 1e-11, EagerExecutor)
 
 
 @pytest.mark.parametrize("classes", [4, 20])
