@@ -27,6 +27,7 @@ from engine.training.preparation import layer_plans, loss_of
 
 Array = NDArray[np.float64]
 FORMAT = 1
+_BOTH_CLASSES = np.array([-1.0, 1.0])  # a score is the second class's, its negative the first's
 
 
 @dataclass(frozen=True)
@@ -83,23 +84,31 @@ class TrainedModel:
         if self.classes is None:
             target = self.encoding.target
             return [{"value": value} for value in (scores[:, 0] * target.scale + target.offset).tolist()]
-        labels = [self.classes[int(position)] for position in predicted_classes(scores).tolist()]
-        answers = [
+        classes, names = self.classes, self.class_names
+        labels = [classes[int(position)] for position in predicted_classes(scores).tolist()]
+        answers: list[dict[str, Any]] = [
             {"label": label, "scores": row} for label, row in zip(labels, scores.tolist(), strict=True)
         ]
         probabilities = self.probabilities(scores)
         if probabilities is not None:
-            names = [class_text(c) for c in self.classes]
             for answer, row in zip(answers, probabilities.tolist(), strict=True):
                 answer["probabilities"] = dict(zip(names, row, strict=True))
         return answers
 
     def probabilities(self, scores: Array) -> Array | None:
         """(rows, classes) in class order, where the loss fits probabilities at all."""
-        kind = loss_of(self.spec.loss).probabilities
-        if kind == "sigmoid":
-            return np.column_stack([_sigmoid(-scores[:, 0]), _sigmoid(scores[:, 0])])
-        return _softmax(scores) if kind == "softmax" else None
+        if self._probabilities == "sigmoid":
+            return _sigmoid(scores * _BOTH_CLASSES)
+        return _softmax(scores) if self._probabilities == "softmax" else None
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """The classes as text, in order; none of a regression."""
+        return [class_text(each) for each in self.classes or ()]
+
+    @cached_property
+    def _probabilities(self) -> str | None:
+        return loss_of(self.spec.loss).probabilities
 
     def instance_from_text(self, values: Mapping[str, str]) -> dict[str, Any]:
         """One instance from a query string's texts; raises BadData with a pointer to each wrong one."""

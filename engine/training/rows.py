@@ -46,7 +46,7 @@ class RowReader:
         self._check_names(columns, pointer)
         cells = [columns[name] for name in self._names]
         if self._are_numbers:
-            rows = _quick_numbers(chain.from_iterable(cells), len(self._names), len(cells[0]))
+            rows = _quick_numbers(cells, len(self._names), len(cells[0]))
             if rows is not None:
                 return np.ascontiguousarray(rows.T)
         try:
@@ -97,13 +97,13 @@ class RowReader:
         if not kinds <= {dict, list} or len(kinds) != 1 or set(map(len, instances)) != {width}:
             return None
         if kinds == {list}:
-            return _quick_numbers(chain.from_iterable(instances), len(instances), width)
+            return _quick_numbers(instances, len(instances), width)
         try:
-            cells = [row[name] for name in self._names for row in instances]
+            return _quick_numbers(
+                [list(map(row.__getitem__, self._names)) for row in instances], len(instances), width
+            )
         except KeyError:
             return None
-        rows = _quick_numbers(cells, width, len(instances))
-        return None if rows is None else np.ascontiguousarray(rows.T)
 
     def _checked_rows(self, instances: Sequence[Any], pointer: str) -> Array:
         rows: list[list[float]] = []
@@ -161,13 +161,12 @@ class RowReader:
         return Problem(f"/{row}/{column}", "wrong_type", detail)
 
 
-def _quick_numbers(cells: Iterable[Any], rows: int, columns: int) -> Array | None:
-    """The cells as (rows, columns); None unless all are finite numbers."""
-    listed = list(cells)
-    if not set(map(type, listed)) <= NUMBERS or len(listed) != rows * columns:
+def _quick_numbers(cells: Iterable[Sequence[Any]], rows: int, columns: int) -> Array | None:
+    """The cells of `rows` sequences as (rows, columns); None unless all are finite numbers."""
+    if not set(map(type, chain.from_iterable(cells))) <= NUMBERS:
         return None
     try:
-        numbers = np.array(listed, dtype=np.float64)
+        numbers = np.fromiter(chain.from_iterable(cells), np.float64, rows * columns)
     except OverflowError:
         return None
     return numbers.reshape(rows, columns) if np.isfinite(numbers).all() else None

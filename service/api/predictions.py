@@ -104,7 +104,8 @@ def create_predictions(model: str) -> Response:
         rows = read_rows(loaded, read_object(parse_json_fast(request.get_data(cache=False))))
     else:
         rows = read_binary(loaded, kind)
-    if request.accept_mimetypes.best_match((JSON_MEDIA_TYPE, RAW)) == RAW:
+    accept = request.headers.get("Accept", "")
+    if RAW in accept and request.accept_mimetypes.best_match((JSON_MEDIA_TYPE, RAW)) == RAW:
         return _bare_answer(matrix_of(loaded, rows, wanted))
     return _answer(loaded, rows, wanted)
 
