@@ -73,6 +73,11 @@ class Settings:
         25.0, "after which an event stream ends, to be resumed", least=0.1, most=300
     )
 
+    webhook_private: bool = _setting(default=False, help_text="whether webhooks may go to private addresses")
+    webhook_seconds: float = _setting(10.0, "patience with a webhook's receiver", least=0.1, most=60)
+    webhook_attempts: int = _setting(7, "attempts before a webhook is given up", least=1, most=20)
+    webhook_pause_seconds: float = _setting(5.0, "pause after a first failed attempt; then x 5", least=0.01)
+
     concurrency: int = _setting(2, "jobs one worker trains at once", least=1, most=256)
     chunk_seconds: float = _setting(0.15, "training between two looks at the flags", least=0.001, most=5)
     first_progress_seconds: float = _setting(0.1, "first progress after a claim", least=0, most=5)

@@ -73,6 +73,8 @@ def links(job: Job) -> dict[str, str]:
         found["resume"] = f"{here}/resume"
     if job.kind == "batch_prediction" and job.status == Status.SUCCEEDED:
         found["output"] = f"{here}/output"
+    if job.webhook is not None:
+        found["deliveries"] = f"{here}/deliveries"
     if job.model_id is not None:
         found["model"] = f"/api/v1/models/{job.model_id}"
     return found

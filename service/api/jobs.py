@@ -99,6 +99,7 @@ def _add(db: Transaction, order: Order) -> Job:
         name=order.spec.model.name,
         priority=order.priority,
         metadata=order.metadata,
+        webhook=order.webhook,
     )
     events.log_warnings(db, job.id, Profile.from_document(order.dataset.profile).warnings)
     return job

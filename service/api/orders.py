@@ -11,6 +11,7 @@ from engine.errors import BadSpec, Problem
 from engine.spec import TrainingSpec, parse_spec, spec_schema
 from engine.spec.roles import validation_problems
 from service.api.parts import running
+from service.api.webhooks import WEBHOOK_SCHEMA, read_webhook
 from service.errors import ServiceError, invalid
 from service.tables import jobs
 from service.tables.base import Transaction
@@ -33,6 +34,7 @@ class Envelope(Schema):
 
     dataset_id = Text(required=True, most=40)
     priority = Text(choices=PRIORITIES, load_default="normal")
+    webhook = Object(allow_none=True, load_default=None)
     metadata = Object(allow_none=True, load_default=None, metadata={"description": "Yours; only kept."})
 
 
@@ -47,6 +49,7 @@ class Order:
     spec: TrainingSpec
     priority: str
     metadata: dict[str, Any] | None
+    webhook: dict[str, Any] | None = None
 
 
 def body_schema() -> dict[str, Any]:
@@ -56,6 +59,7 @@ def body_schema() -> dict[str, Any]:
         "dataset_id": {"type": "string", "description": "what to train on"},
         "priority": {"type": "string", "enum": list(PRIORITIES), "default": "normal"},
         "metadata": {"type": ["object", "null"], "description": "yours; only kept"},
+        "webhook": WEBHOOK_SCHEMA,
     }
     return {
         **schema,
@@ -72,6 +76,8 @@ def read_order(find_dataset: FindDataset, document: Any) -> Order:
         _ENVELOPE, {name: document[name] for name in _ENVELOPE.fields if name in document}
     )
     problems += metadata_problems(envelope.get("metadata"))
+    webhook, wrong = read_webhook(envelope.get("webhook"), private=running().settings.webhook_private)
+    problems += wrong
     dataset = find_dataset(envelope["dataset_id"]) if "dataset_id" in envelope else None
     if dataset is None and "dataset_id" in envelope:
         problems.append(unknown_dataset(envelope["dataset_id"]))
@@ -83,7 +89,7 @@ def read_order(find_dataset: FindDataset, document: Any) -> Order:
     problems += _work_problems(dataset, spec)
     if problems or dataset is None or spec is None:
         raise invalid(problems)
-    return Order(dataset, spec, envelope["priority"], envelope["metadata"])
+    return Order(dataset, spec, envelope["priority"], envelope["metadata"], webhook)
 
 
 def _read_spec(

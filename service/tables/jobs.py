@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -22,8 +23,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables import events
+from service.tables import deliveries, events
 from service.tables.base import Base, Page, database_now, new_id, read_page
+from service.tables.deliveries import Notice
 
 
 class Status(StrEnum):
@@ -91,6 +93,7 @@ class Job(Base):
     executor: Mapped[str | None] = mapped_column(String(40))  # of the first claim: one numerics a job
     numerics: Mapped[str | None] = mapped_column(String(120))
     model_id: Mapped[str | None] = mapped_column(String(40))
+    webhook: Mapped[dict[str, Any] | None]  # url and secret: who is told of the end
     error: Mapped[dict[str, Any] | None]  # a problem: code, detail, hint
 
     @property
@@ -151,7 +154,17 @@ def move(
         statement.returning(Job), execution_options={"synchronize_session": False, "populate_existing": True}
     ).all()
     _log_moves(db, moved, reason)
+    if to in DONE:
+        deliveries.queue(db, [_notice(job, job.webhook) for job in moved if job.webhook])
     return moved
+
+
+def _notice(job: Job, webhook: dict[str, Any]) -> Notice:
+    """What a webhook tells of a job's end; readers who want more follow the id."""
+    facts = {"id": job.id, "name": job.name, "status": job.status, "model_id": job.model_id}
+    code = None if job.error is None else job.error.get("code")
+    body = {"type": f"job.{job.status}", "data": {**facts, "metadata": job.metadata_, "error": code}}
+    return Notice(job.id, webhook["url"], webhook["secret"], orjson.dumps(body).decode())
 
 
 def _log_moves(db: Session, jobs: Sequence[Job], reason: str) -> None:
@@ -169,6 +182,7 @@ def add(
     priority: str = "normal",
     metadata: dict[str, Any] | None = None,
     kind: str = "train",
+    webhook: dict[str, Any] | None = None,
     epochs: int | None = None,
     model_id: str | None = None,
 ) -> Job:
@@ -186,6 +200,7 @@ def add(
         dataset_id=dataset_id,
         spec=spec,
         metadata_=metadata,
+        webhook=webhook,
         priority=rank,
         turn=next_turn(db, owner, rank),
         epochs=planned_epochs(spec) if epochs is None else epochs,

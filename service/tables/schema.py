@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from service.settings import Settings
-from service.tables import HEAD, datasets, events, history, idempotency, jobs, models, snapshots
+from service.tables import HEAD, datasets, deliveries, events, history, idempotency, jobs, models, snapshots
 from service.tables.base import Base, Database
 
 METADATA: MetaData = Base.metadata
@@ -15,6 +15,7 @@ TABLES = (
     datasets.Dataset,
     jobs.Job,
     events.Event,
+    deliveries.Delivery,
     history.HistoryBlock,
     history.Checkpoint,
     snapshots.SnapshotRow,

@@ -18,6 +18,7 @@ from service.settings import Settings
 from service.tables import sweeps
 from service.tables.base import Database
 from service.telemetry import get_logger
+from service.worker.courier import Courier
 
 RARE_SECONDS = 30.0  # between two looks for what goes wrong seldom
 PATIENCE_SECONDS = 5.0  # for the database, within one sweep
@@ -120,6 +121,7 @@ def run(settings: Settings, beside: int | None = None) -> None:
     broker = Broker(settings)
     sweeper = Sweeper(settings, database, broker)
     watchdog = Watchdog(settings, database, broker, beside) if beside else None
+    Courier(database, settings).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # a transaction cut short has not happened
     try:
