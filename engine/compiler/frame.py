@@ -27,6 +27,7 @@ INTEGERS = (
     "rows",
     "validation_rows",
     "steps",
+    "steps_taken",  # of each epoch: all, unless somebody wants to look between two steps
     "first_epoch",
     "last_epoch",
     "epoch",  # epochs done, written by the program

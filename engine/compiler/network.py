@@ -12,7 +12,6 @@ from engine.compiler.dense import (
     Rows,
     WeightGradient,
     product,
-    transposition,
     weight_gradient,
 )
 from engine.compiler.draws import sub_key
@@ -22,6 +21,7 @@ from engine.compiler.layout import LayerLayout
 from engine.compiler.module import Module
 from engine.compiler.regions import Regions
 from engine.compiler.shape import ProgramShape
+from engine.compiler.transposition import transposition
 from engine.compiler.updates import UpdateKernels
 from engine.compiler.vectors import Vectors
 

@@ -107,7 +107,7 @@ class _Run:
             return []
 
         if self._shape.shuffled:
-            code.loop(0, steps, 1, [], step)
+            code.loop(0, frame.load("steps_taken"), 1, [], step)
         else:
             step(0, [])
         if self._shape.validated:

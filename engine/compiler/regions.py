@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from engine.compiler.dense import STORED, Rows, transposed_size
+from engine.compiler.dense import STORED, Rows
 from engine.compiler.heads import TALLIES
 from engine.compiler.layout import Workspace
 from engine.compiler.shape import ProgramShape
+from engine.compiler.transposition import transposed_size
 
 SUM_BYTES = 8
 DEFERRED_NUMBERS = 1_024
