@@ -105,6 +105,8 @@ def as_service_error(error: Exception) -> ServiceError | None:
 
 
 def _make_parts(settings: Settings) -> parts.Parts:
+    storage = Storage(settings.datasets_dir)
+    storage.used_by(settings.database_key)
     database = Database(
         settings.database, synchronous=settings.sqlite_synchronous, pool_size=settings.database_pool
     )
@@ -112,7 +114,7 @@ def _make_parts(settings: Settings) -> parts.Parts:
         settings=settings,
         database=database,
         broker=Broker(settings),
-        storage=Storage(settings.datasets_dir),
+        storage=storage,
         models=LoadedModels(database),
         streams=BoundedSemaphore(settings.max_streams),
     )

@@ -1,6 +1,7 @@
 """Every setting of the service, once: name, type, default, help; read from GRADHOUSE_* variables."""
 
 from dataclasses import dataclass, field, fields
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -90,6 +91,7 @@ class Settings:
     numerics_seconds: float = _setting(
         600.0, "a begun job waits so long for a worker with its numerics, then it fails", least=1
     )
+    orphan_seconds: float = _setting(86_400.0, "age at which bytes without a dataset are removed", least=60)
     max_tries: int = _setting(3, "claims in a row without progress before a job fails", least=1)
 
     sqlite_synchronous: str = _choice("NORMAL", ("NORMAL", "FULL"), "FULL where power loss must lose nothing")
@@ -102,6 +104,12 @@ class Settings:
         scheme, colon, rest = url.partition(":")
         # As everybody else spells it; SQLAlchemy wants the driver's name too.
         return f"postgresql+psycopg:{rest}" if colon and scheme in {"postgres", "postgresql"} else url
+
+    @property
+    def database_key(self) -> str:
+        """A short name for the database, whoever logs in to it: the same on all hosts that use one URL."""
+        place = self.database.rpartition("@")[2] if "@" in self.database else self.database
+        return sha256(place.encode()).hexdigest()[:16]
 
     @property
     def broker(self) -> str:

@@ -122,8 +122,9 @@ class Bench:
         database = Database(settings.database, synchronous=settings.sqlite_synchronous, pool_size=2)
         heart = Heart(database, settings.lease_seconds)
         heart.start()
-        tables = Tables(Storage(settings.datasets_dir))
-        return cls(settings, database, Broker(settings), tables, heart, stopping)
+        storage = Storage(settings.datasets_dir)
+        storage.used_by(settings.database_key)
+        return cls(settings, database, Broker(settings), Tables(storage), heart, stopping)
 
     def close(self) -> None:
         """Gives every connection back; the heart beats no more."""

@@ -15,10 +15,11 @@ from functools import partial
 from service.broker import ENOUGH_MESSAGES, Broker
 from service.processes import is_gone, worker_prefix
 from service.settings import Settings
-from service.tables import sweeps
+from service.tables import datasets, sweeps
 from service.tables.base import Database
 from service.telemetry import get_logger
 from service.worker.courier import Courier
+from service.worker.orphans import remove_orphans
 
 RARE_SECONDS = 30.0  # between two looks for what goes wrong seldom
 PATIENCE_SECONDS = 5.0  # for the database, within one sweep
@@ -31,7 +32,7 @@ class Sweeper:
 
     def __init__(self, settings: Settings, database: Database, broker: Broker) -> None:
         self._settings, self._database, self._broker = settings, database, broker
-        self._rare_at = 0.0
+        self._rare_at = self._tidy_at = 0.0
 
     def sweep(self) -> None:
         """One look at everything."""
@@ -41,6 +42,26 @@ class Sweeper:
         self._take_back(partial(sweeps.end_leases, max_tries=tries))
         self._send_again()
         self._give_up()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Removes the bytes that nothing uses."""
+        if time.monotonic() < self._tidy_at:
+            return
+        age = self._settings.orphan_seconds
+        self._tidy_at = time.monotonic() + age / 24
+        gone = remove_orphans(
+            self._settings.datasets_dir,
+            self._is_used,
+            user=self._settings.database_key,
+            older_than_seconds=age,
+        )
+        if gone:
+            _log.warning("removed bytes that no dataset uses", files=gone)
+
+    def _is_used(self, digest: str) -> bool:
+        with self._database.reading() as db:
+            return datasets.in_use(db, digest)
 
     def _give_up(self) -> None:
         """Fails what no worker can go on with."""
