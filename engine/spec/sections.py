@@ -232,6 +232,9 @@ class TrainingSpec:
     )
     split: Split = knob(Section(Split), Split(), "rows held back to validate")
     model: Model = knob(Section(Model), Model(), "the network")
+    init_from: str | None = knob(
+        Nullable(Text(140)), None, "a model whose parameters and preprocessing the training goes on from"
+    )
     loss: LossChoice = knob(_LossRule(), UNSET, "default: cross entropy for classes, mse for a number")
     class_weight: Any = knob(Nullable(_ClassWeightRule()), None, "weight of each class in the loss")
     weight_column: str | None = knob(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,15 @@ from engine.spec.sections import LossChoice, TrainingSpec
 IndexArray = NDArray[np.int64]
 
 
+class Start(Protocol):
+    """What a training may go on from: a trained model."""
+
+    @property
+    def encoding(self) -> Encoding: ...
+    @property
+    def parameters(self) -> Array: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Preparation:
     """A plan, the encoding behind it, and the parameters it starts from."""
@@ -38,18 +48,27 @@ class Preparation:
     _initial: Array
 
 
-def prepare(spec: TrainingSpec, table: Table, other: Table | None = None) -> Preparation:
+def prepare(
+    spec: TrainingSpec, table: Table, other: Table | None = None, start: Start | None = None
+) -> Preparation:
     """Everything a training needs, fitted on the training rows; raises BadData where rows run out.
 
-    `other` is the dataset to validate on where the spec names one.
+    `other` is the dataset to validate on where the spec names one, `start` what `init_from` names: its
+    encoding and its parameters then stand for fitted and drawn ones.
     """
+    if (start is None) != (spec.init_from is None):
+        detail = f"the model {spec.init_from} that the training goes on from is not there"
+        raise BadData.because(detail, code="no_start")
     if spec.preprocessing.missing == "drop":
         table = _without_missing(table, spec.features)
         other = None if other is None else _without_missing(other, spec.features)
     train, validation = _split(spec, table)
     regression = spec.task == "regression"
     options = asdict(spec.preprocessing)
-    encoding = fit_encoding(table, train, spec.features, spec.target, options, regression=regression)
+    if start is None:
+        encoding = fit_encoding(table, train, spec.features, spec.target, options, regression=regression)
+    else:
+        encoding, table = start.encoding, _readable(spec, start.encoding, table)
     held_back = table.take(validation) if other is None else checked_table(encoding, other)
     loss, layers = loss_of(spec.loss), layer_plans(spec, encoding)
     plan = Plan(
@@ -66,7 +85,18 @@ def prepare(spec: TrainingSpec, table: Table, other: Table | None = None) -> Pre
         train=_rows(spec, encoding, table.take(train), loss, layers[-1].units, weighted=True),
         validation=_rows(spec, encoding, held_back, loss, layers[-1].units) if held_back.row_count else None,
     )
-    return Preparation(plan, encoding, _initial_parameters(spec, layers))
+    initial = _initial_parameters(spec, layers) if start is None else start.parameters
+    if len(initial) != plan.parameter_count:
+        raise BadData.because("the model of init_from has another shape", code="wrong_start")
+    return Preparation(plan, encoding, initial)
+
+
+def _readable(spec: TrainingSpec, encoding: Encoding, table: Table) -> Table:
+    """The table as a fitted encoding reads it, with the column of weights; raises BadData."""
+    checked = checked_table(encoding, table)
+    if spec.weight_column is None:
+        return checked
+    return Table((*checked.columns, table.column(spec.weight_column)), table.row_count)
 
 
 def encoded_rows(spec: TrainingSpec, encoding: Encoding, table: Table) -> Rows:

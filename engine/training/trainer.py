@@ -19,7 +19,7 @@ from engine.training.checkpoint import Checkpoint
 from engine.training.history import HistoryBlock
 from engine.training.metrics import Metrics, final_metrics
 from engine.training.model import TrainedModel
-from engine.training.preparation import prepare
+from engine.training.preparation import Start, prepare
 from engine.training.snapshots import Budget, Recorder, Snapshots
 
 
@@ -46,16 +46,17 @@ class Trainer:
         *,
         validation: Table | None = None,
         budget: Budget | None = None,
+        start: Start | None = None,
     ) -> None:
         """Prepares the data and, from a checkpoint, goes on where it stood.
 
-        `validation` is the table of the spec's `split.dataset_id`, where it names one; `budget` says how
-        much of the way is kept in snapshots, without one nothing. Raises BadData
-        where a table does not allow it, and BadModel for a checkpoint that is corrupt, from another
-        training, or from other numerics.
+        `validation` is the table of the spec's `split.dataset_id`, where it names one; `start` is the model
+        of its `init_from`; `budget` says how much of the way is kept in snapshots, without one nothing.
+        Raises BadData where a table does not allow it, and BadModel for a checkpoint that is corrupt,
+        from another training, or from other numerics.
         """
         self._spec = spec
-        self._prepared = prepare(spec, table, validation)
+        self._prepared = prepare(spec, table, validation, start)
         self._plan = self._prepared.plan
         saved = Checkpoint.from_bytes(checkpoint) if checkpoint is not None else None
         state = saved.state if saved else State.initial(self._plan, self._prepared.initial_parameters)

@@ -1,7 +1,7 @@
 """What a client orders: the body of a job, its training spec and its envelope, checked together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -10,7 +10,8 @@ from engine.data.table import Profile
 from engine.errors import BadSpec, Problem
 from engine.spec import TrainingSpec, parse_spec, spec_schema
 from engine.spec.roles import validation_problems
-from service.api.parts import running
+from engine.training.warm_start import start_problems
+from service.api.parts import owner, running
 from service.api.webhooks import WEBHOOK_SCHEMA, read_webhook
 from service.errors import ServiceError, invalid
 from service.tables import jobs
@@ -79,6 +80,8 @@ def read_order(find_dataset: FindDataset, document: Any) -> Order:
     webhook, wrong = read_webhook(envelope.get("webhook"), private=running().settings.webhook_private)
     problems += wrong
     dataset = find_dataset(envelope["dataset_id"]) if "dataset_id" in envelope else None
+    if dataset is not None:
+        require_ready(dataset)
     if dataset is None and "dataset_id" in envelope:
         problems.append(unknown_dataset(envelope["dataset_id"]))
     spec = _read_spec(
@@ -86,6 +89,7 @@ def read_order(find_dataset: FindDataset, document: Any) -> Order:
     )
     problems += [] if spec is None else name_problems(spec.model.name, "/model/name")
     problems += _validation_problems(find_dataset, spec)
+    spec = _started(spec, problems)
     problems += _work_problems(dataset, spec)
     if problems or dataset is None or spec is None:
         raise invalid(problems)
@@ -122,7 +126,21 @@ def _validation_problems(find_dataset: FindDataset, spec: TrainingSpec | None) -
     other = find_dataset(spec.split.dataset_id)
     if other is None:
         return [unknown_dataset(spec.split.dataset_id, "/split/dataset_id")]
+    require_ready(other)
     return validation_problems(spec, Profile.from_document(other.profile))
+
+
+def _started(spec: TrainingSpec | None, problems: list[Problem]) -> TrainingSpec | None:
+    """The spec with its `init_from` as an id, for a name may move until the job's turn comes."""
+    if spec is None or spec.init_from is None:
+        return spec
+    found = running().models.find(owner(), spec.init_from)
+    if found is None:
+        detail = f"init_from names no model: {shown(spec.init_from)}"
+        problems.append(Problem("/init_from", "unknown_model", detail, "GET /api/v1/models lists them."))
+        return spec
+    problems += start_problems(spec, found.trained)
+    return replace(spec, init_from=found.id)
 
 
 def _work_problems(dataset: Dataset | None, spec: TrainingSpec | None) -> list[Problem]:
@@ -148,6 +166,12 @@ def check_queue(db: Transaction) -> None:
     if waiting >= most:
         detail = f"{waiting} jobs wait, and max_queued allows {most}"
         raise ServiceError("queue_full", detail, headers={"Retry-After": QUEUE_RETRY_SECONDS})
+
+
+def require_ready(dataset: Dataset) -> None:
+    """Raises ServiceError for a dataset that is still to be validated, or was rejected."""
+    if dataset.status != "ready":
+        raise ServiceError("dataset_not_ready", f"dataset {dataset.id} is not ready")
 
 
 def unknown_dataset(dataset_id: str, pointer: str = "/dataset_id") -> Problem:

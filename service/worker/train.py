@@ -10,10 +10,11 @@ from engine.errors import BadSpec
 from engine.spec import TrainingSpec
 from engine.training.cross_validation import CrossValidation
 from engine.training.history import HistoryBlock
+from engine.training.model import TrainedModel
 from engine.training.snapshots import Budget, Snapshots
 from engine.training.trainer import Trainer
 from service.storage import MissingBytes
-from service.tables import claims, datasets, jobs
+from service.tables import claims, datasets, jobs, models
 from service.tables.base import DatabaseError, is_transient
 from service.tables.batches import Ending
 from service.tables.claims import Claimed, Flags, Progress
@@ -176,7 +177,18 @@ def _trainer(bench: Bench, claimed: Claimed, spec: TrainingSpec, table: Table) -
         executor=claimed.executor,
         validation=_validation_table(bench, claimed.owner, spec.split.dataset_id),
         budget=Budget(bench.settings.replay_snapshots, bench.settings.replay_bytes),
+        start=_start(bench, claimed.owner, spec.init_from),
     )
+
+
+def _start(bench: Bench, owner: str, model_id: str | None) -> TrainedModel | None:
+    """The model that the training goes on from; None where there is none, or none any more."""
+    if model_id is None:
+        return None
+    with bench.database.reading() as db:
+        model = models.find(db, owner, model_id)
+        data = None if model is None else models.parameters(db, model.id)
+    return None if data is None else TrainedModel.from_bytes(data)
 
 
 def _read_spec(document: dict[str, Any]) -> TrainingSpec:
