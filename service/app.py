@@ -63,6 +63,7 @@ BLUEPRINTS = (
     expressions.blueprint,
     surfaces.blueprint,
     hard_rows.blueprint,
+    replay.blueprint,
     options.blueprint,
     health.blueprint,
     health.probes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cache, lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,16 @@ class ArrayExecutor:
                 self._state = self._state.observe(self._plan, watched_value(self._plan, row))
                 rows.append([row[name] for name in self._plan.columns])
         return Progress(_matrix(rows, self._plan))
+
+    def partway(self, steps: int) -> State:
+        """The state `steps` steps into the next epoch; the executor is left there."""
+        plan, epoch = self._plan, self._state.epoch
+        with np.errstate(all="ignore"), _threads().limit(limits=1):
+            for k, batch in enumerate(islice(plan.batches(epoch), steps)):
+                step = epoch * plan.steps_per_epoch + k
+                self._gradients(batch, step)
+                self._update(step, plan.learning_rate(epoch))
+        return self._state
 
     def _epoch(self) -> dict[str, float]:
         """One epoch; the history's row for it."""

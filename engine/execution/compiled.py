@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ class CompiledExecutor:
         self._hand_over(workspace=self._workspace, corrections=corrections, knobs=knobs)
         self._hand_over(known_corrections=self._known_corrections())
         frame["rows"], frame["steps"] = len(plan.train), plan.steps_per_epoch
+        frame["steps_taken"] = plan.steps_per_epoch
         frame["shuffle_key"] = _signed(stream_key(plan.seed, SHUFFLE_STREAM))
         frame["dropout_key"] = _signed(stream_key(plan.seed, DROPOUT_STREAM))
         stopping = plan.early_stopping
@@ -228,15 +230,29 @@ class CompiledExecutor:
         last = min(first + epochs, plan.epochs)
         if last <= first or first - frame["best_epoch"] >= frame["patience"]:
             return Progress(np.empty((0, len(plan.columns))))
-        rates, history = self._rates(first, last), self._room_for(last - first)
-        self._hand_over(rates=np.ascontiguousarray(rates, self._dtype), history=history)
-        frame["first_epoch"], frame["last_epoch"] = first, last
-        self._program.run(frame.address)
-        self._stale = True
+        rates, history = self._run_to(first, last)
         done = int(frame["epoch"])
         diverged = done if frame["diverged"] else None
         kept = slice(0, done - first - (diverged is not None))
         return Progress(self._table(history[kept], rates[kept]), diverged)
+
+    def partway(self, steps: int) -> State:
+        """The state `steps` steps into the next epoch; the executor is left there."""
+        if not steps:
+            return self.state
+        before = self.state
+        self._frame["steps_taken"] = steps
+        self._run_to(before.epoch, before.epoch + 1)
+        return replace(self._read(), epoch=before.epoch)
+
+    def _run_to(self, first: int, last: int) -> tuple[Array, Array]:
+        """Runs the program over some epochs; their learning rates and sums."""
+        frame, rates, history = self._frame, self._rates(first, last), self._room_for(last - first)
+        self._hand_over(rates=np.ascontiguousarray(rates, self._dtype), history=history)
+        frame["first_epoch"], frame["last_epoch"] = first, last
+        self._program.run(frame.address)
+        self._stale = True
+        return rates, history
 
     def _rates(self, first: int, last: int) -> Array:
         """The learning rate of each epoch: `plan.learning_rate`, over many at once where that is the same."""

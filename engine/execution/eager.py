@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
+from itertools import islice
 
 import numpy as np
 
@@ -90,6 +91,17 @@ class EagerExecutor:
             self._state = self._state.observe(self._plan, watched_value(self._plan, row))
             rows.append([row[name] for name in self._plan.columns])
         return Progress(self._matrix(rows))
+
+    def partway(self, steps: int) -> State:
+        """The state `steps` steps into the next epoch; the executor is left there."""
+        plan, epoch = self._plan, self._state.epoch
+        for k, batch in enumerate(islice(plan.batches(epoch), steps)):
+            step = epoch * plan.steps_per_epoch + k
+            scores = self._batch_scores(plan.train, batch.tolist(), step)
+            with np.errstate(all="ignore"):
+                mean_loss(plan.loss, scores, plan.train, batch.tolist()).backward()
+            self._update(step, plan.learning_rate(epoch))
+        return self._state
 
     def _matrix(self, rows: list[list[float]]) -> Array:
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(self._plan.columns))

@@ -198,6 +198,9 @@ class Executor(Protocol):
     def run(self, epochs: int) -> Progress:
         """Trains up to `epochs` epochs more; fewer where the plan is over or the loss not finite."""
 
+    def partway(self, steps: int) -> State:
+        """The state `steps` steps into the next epoch, for a look at it; the executor goes no further."""
+
 
 def unflatten(layers: tuple[LayerPlan, ...], flat: Array) -> list[tuple[Array, Array]]:
     """Views into a flat vector: for each layer its weights (units, inputs) and its biases (units,)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,14 @@ SATURATED = 0.01  # of an activation's steepest slope: below it on every row a u
 class StepView:
     """Step `step`, counted from 1: the parameters before it, the gradient, and the update applied.
 
-    `exact` says whether the update has the very bits of the training. The job's own executor gives whole
-    epochs; steps inside an epoch of several are taken with NumPy, which agrees to rounding.
+    Parameters and update have the bits of the training: the job's own executor takes the steps again. The
+    gradient and the losses, which only lead to them, are computed with NumPy and agree to rounding.
     """
 
     step: int
     epoch: int
     learning_rate: float
     loss: float
-    exact: bool
     parameters: Array
     gradient: Array
     update: Array
@@ -52,7 +52,6 @@ class StepView:
             "epoch": self.epoch,
             "learning_rate": self.learning_rate,
             "loss": finite(self.loss),
-            "exact": self.exact,
             **{name: [finite(x) for x in vector.tolist()] for name, vector in vectors.items()},
             "layers": self.layers,
             "rows": self.rows,
@@ -81,22 +80,27 @@ class Replay:
 
     def look(self, snapshots: Snapshots, step: int) -> StepView:
         """One step; `snapshots` must hold one from before it. Raises BadData where there is none."""
-        epoch = self.epoch_of(step)
-        state = self._state_at(snapshots, epoch)
-        within = (step - 1) % self._plan.steps_per_epoch
-        walker = _Walker(self._plan, state)
-        batches = list(self._plan.batches(epoch))
-        for k in range(within):
-            walker.take(batches[k], epoch * self._plan.steps_per_epoch + k)
-        view = walker.look(batches[within], step, epoch)
-        if self._plan.steps_per_epoch > 1:
-            return view
-        after = self._state_at(snapshots, epoch + 1)
-        update = after.parameters.astype(np.float64) - view.parameters
-        return replace(view, update=update, exact=True, layers=_with_update(view.layers, self._plan, update))
+        epoch, within = self.epoch_of(step), (step - 1) % self._plan.steps_per_epoch
+        before = self._state_at(snapshots, epoch, within)
+        after = self._state_at(snapshots, epoch, within + 1)
+        batch = next(islice(self._plan.batches(epoch), within, None))
+        update = after.parameters.astype(np.float64) - before.parameters.astype(np.float64)
+        gradient, loss = _Observer(self._plan, before).gradient(batch, step - 1)
+        parameters = before.parameters.astype(np.float64)
+        return StepView(
+            step=step,
+            epoch=epoch + 1,
+            learning_rate=self._plan.learning_rate(epoch),
+            loss=loss,
+            parameters=parameters,
+            gradient=gradient,
+            update=update,
+            layers=list(_layer_views(self._plan, parameters, gradient, update, batch)),
+            rows=_row_views(self._plan, parameters, batch),
+        )
 
-    def _state_at(self, snapshots: Snapshots, epoch: int) -> State:
-        """The state after an epoch, trained again from the last snapshot up to it."""
+    def _state_at(self, snapshots: Snapshots, epoch: int, steps: int) -> State:
+        """The state some steps into an epoch, trained again from the last snapshot up to it."""
         known = [i for i, taken in enumerate(snapshots.epochs) if taken <= epoch]
         if not known:
             detail = f"no snapshot up to epoch {epoch} is kept"
@@ -107,45 +111,24 @@ class Replay:
             detail = f"the training ran with {snapshots.numerics}, this machine has {executor.numerics}"
             raise BadData.because(detail, pointer="/step", code="wrong_numerics")
         executor.run(epoch - state.epoch)
-        return executor.state
+        return executor.partway(steps)
 
 
-class _Walker(ArrayExecutor):
-    """Takes single steps, and shows what goes on in one."""
+class _Observer(ArrayExecutor):
+    """Shows what an update is made of."""
 
-    def take(self, batch: NDArray[np.int64], step: int) -> float:
-        """Moves the parameters by one step (counted from 0); returns its loss."""
-        _, loss = self._gradients(batch, step)
-        self._update(step, self._plan.learning_rate(self._state.epoch))
-        return loss
-
-    def look(self, batch: NDArray[np.int64], step: int, epoch: int) -> StepView:
-        """The step as a view, the parameters moved."""
-        before = self._state.parameters.astype(np.float64)
+    def gradient(self, batch: NDArray[np.int64], step: int) -> tuple[Array, float]:
+        """The gradient of a step's loss (counted from 0), and the loss."""
         with np.errstate(all="ignore"):
-            loss = self.take(batch, step - 1)
-        gradient = self._gradient.astype(np.float64)
-        update = self._state.parameters.astype(np.float64) - before
-        layers = list(_layer_views(self._plan, before, gradient, batch))
-        return StepView(
-            step=step,
-            epoch=epoch + 1,
-            learning_rate=self._plan.learning_rate(epoch),
-            loss=loss,
-            exact=False,
-            parameters=before,
-            gradient=gradient,
-            update=update,
-            layers=_with_update(layers, self._plan, update),
-            rows=_row_views(self._plan, before, batch),
-        )
+            _, loss = self._gradients(batch, step)
+        return self._gradient.astype(np.float64), loss
 
 
 def _layer_views(
-    plan: Plan, parameters: Array, gradient: Array, batch: NDArray[np.int64]
+    plan: Plan, parameters: Array, gradient: Array, update: Array, batch: NDArray[np.int64]
 ) -> Iterator[dict[str, Any]]:
     """For each layer the norms, and which units are dead or saturated on the whole batch."""
-    gradients = unflatten(plan.layers, gradient)
+    gradients, updates = unflatten(plan.layers, gradient), unflatten(plan.layers, update)
     signal = plan.train.x[batch]
     for i, (layer, (weights, biases)) in enumerate(
         zip(plan.layers, unflatten(plan.layers, parameters), strict=True)
@@ -161,14 +144,10 @@ def _layer_views(
             "activation": layer.activation,
             "parameter_norm": finite(_norm(weights, biases)),
             "gradient_norm": finite(_norm(*gradients[i])),
+            "update_norm": finite(_norm(*updates[i])),
             "dead_units": (np.flatnonzero(dead) + 1).tolist(),
             "saturated_units": (np.flatnonzero(saturated) + 1).tolist(),
         }
-
-
-def _with_update(layers: list[dict[str, Any]], plan: Plan, update: Array) -> list[dict[str, Any]]:
-    moved = unflatten(plan.layers, update)
-    return [{**view, "update_norm": finite(_norm(*parts))} for view, parts in zip(layers, moved, strict=True)]
 
 
 def _norm(*parts: Array) -> float:

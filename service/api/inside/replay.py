@@ -76,12 +76,11 @@ class StepSchema(Schema):
     epoch = fields.Integer(required=True)
     learning_rate = fields.Float(required=True)
     loss = fields.Float(required=True, allow_none=True)
-    exact = fields.Boolean(
-        required=True, metadata={"description": "Whether the update has the training's very bits."}
-    )
     parameters = fields.Raw(required=True, metadata={**_NUMBERS, "description": "Before the step."})
     gradients = fields.Raw(required=True, metadata=_NUMBERS)
-    update = fields.Raw(required=True, metadata={**_NUMBERS, "description": "What was added to them."})
+    update = fields.Raw(
+        required=True, metadata={**_NUMBERS, "description": "What the training added, bit for bit."}
+    )
     layers = fields.Raw(required=True, metadata={"type": "array", "items": {"type": "object"}})
     rows = fields.Raw(required=True, metadata={"type": "array", "items": {"type": "object"}})
 
