@@ -1,6 +1,7 @@
 """A job as its readers see it: schemas, progress, links, and when a look is worth it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -14,6 +15,8 @@ from service.tables import events, jobs
 from service.tables.base import Transaction
 from service.tables.jobs import Job, Status
 from service.web.schemas import Answer, Moment, moment
+
+Move = tuple[str | None, datetime, str | None]  # status, time, reason
 
 STATUSES = (*(status.value for status in Status), "canceling")
 MAX_RETRY_SECONDS = 10  # a cancel, or an early stop, should not be missed for longer
@@ -129,17 +132,25 @@ class JobDetailSchema(JobSchema):
 
 def detail(db: Transaction, job: Job) -> dict[str, Any]:
     """A job with what stands in other tables."""
-    moves = [
-        {"status": each.status, "at": moment(each.at), "reason": each.reason}
-        for each in events.moves(db, job.id)
-    ]
+    moves = [(each.status, each.at, each.reason) for each in events.moves(db, job.id)]
+    return _detail(db, job, moves)
+
+
+def created_detail(db: Transaction, job: Job) -> dict[str, Any]:
+    """Like `detail`, of a job that this transaction has created: its log need not be read."""
+    return _detail(db, job, [(job.status, job.created_at, jobs.CREATED)])
+
+
+def _detail(db: Transaction, job: Job, moves: Sequence[Move]) -> dict[str, Any]:
     age = jobs.heartbeat_age_seconds(db, job)
     document: dict[str, Any] = JobSchema().dump(job)
     return {
         **document,
         "queue_position": jobs.queue_position(db, job),
         "heartbeat_age_seconds": None if age is None else round(age, 1),
-        "transitions": moves,
+        "transitions": [
+            {"status": status, "at": moment(at), "reason": reason} for status, at, reason in moves
+        ],
     }
 
 

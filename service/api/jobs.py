@@ -16,6 +16,7 @@ from service.api.job_documents import (
     STATUSES,
     JobDetailSchema,
     JobSchema,
+    created_detail,
     detail,
     find_job,
     polling_headers,
@@ -75,7 +76,7 @@ def create_job() -> Told:
     with running().database.session() as db:
         check_queue(db)
         job = _add(db, order)
-        document = detail(db, job)
+        document = created_detail(db, job)
         answer = jsonify(document), 202, polling_headers(job, document)
         remember(db, *answer)
     running().broker.send(job.id)  # after the commit; should it fail, the sweeper sends
@@ -89,7 +90,7 @@ def _order() -> Order:
 
 
 def _add(db: Transaction, order: Order) -> Job:
-    if datasets.hold(db, owner(), order.dataset.id) is None:
+    if not datasets.hold(db, owner(), order.dataset.id):
         raise invalid([unknown_dataset(order.dataset.id)])
     job = jobs.add(
         db,

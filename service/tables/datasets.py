@@ -52,10 +52,10 @@ def find(db: Session, owner: str, dataset_id: str) -> Dataset | None:
     return db.scalar(select(Dataset).where(Dataset.id == dataset_id, Dataset.owner == owner))
 
 
-def hold(db: Session, owner: str, dataset_id: str) -> Dataset | None:
-    """Like `find`, and nobody can remove it before this transaction ends: for those who add a job on it."""
-    query = select(Dataset).where(Dataset.id == dataset_id, Dataset.owner == owner)
-    return db.scalar(query.with_for_update(read=True, key_share=True))
+def hold(db: Session, owner: str, dataset_id: str) -> bool:
+    """Says whether it is there; nobody removes it before this transaction ends: for those who add a job."""
+    query = select(Dataset.id).where(Dataset.id == dataset_id, Dataset.owner == owner)
+    return db.scalar(query.with_for_update(read=True, key_share=True)) is not None
 
 
 def page(db: Session, owner: str, *, limit: int, after: str | None = None) -> Page[Dataset]:

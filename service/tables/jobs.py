@@ -53,6 +53,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.FAILED: frozenset({Status.QUEUED}),
     Status.CANCELED: frozenset({Status.QUEUED}),
 }
+CREATED = "created"  # the reason of a job's first move, which is logged with the time of its row
 DONE = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
 
 
@@ -208,7 +209,8 @@ def add(
     )
     db.add(job)
     db.flush()
-    _log_moves(db, [job], "created")
+    created = {"job_id": job.id, "status": job.status, "claim": job.claim, "at": job.created_at}
+    events.log_moves(db, [created], CREATED)
     return job
 
 

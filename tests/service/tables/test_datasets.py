@@ -52,6 +52,5 @@ def test_bytes_are_in_use_until_the_last_dataset_on_them_is_gone(
 
 def test_nobody_removes_a_dataset_that_is_held(database: Database, dataset: Dataset) -> None:
     with database.session() as db:
-        held = datasets.hold(db, "local", dataset.id)
-        assert held is not None
-        assert datasets.hold(db, "other", dataset.id) is None
+        assert datasets.hold(db, "local", dataset.id)
+        assert not datasets.hold(db, "other", dataset.id)

@@ -1,0 +1,48 @@
+"""When a look at a job is worth it, and how long it still takes."""
+
+from typing import Any
+
+import pytest
+
+from service.api.job_documents import eta_seconds, progress, retry_after
+from service.tables.jobs import Job, Status
+
+
+def _job(**values: Any) -> Job:
+    known = {"status": Status.RUNNING, "epoch": 0, "epochs": 100, "seconds": 0.0, "spec": {"training": {}}}
+    return Job(**{**known, **values})
+
+
+def test_the_time_left_follows_from_the_speed_so_far() -> None:
+    assert eta_seconds(_job()) is None
+    assert eta_seconds(_job(epoch=25, seconds=5.0)) == pytest.approx(15)
+    assert progress(_job(epoch=25, seconds=5.0))["fraction"] == 0.25
+    assert eta_seconds(_job(epoch=100, seconds=5.0, status=Status.SUCCEEDED)) is None
+
+
+def test_a_deadline_ends_the_time_left() -> None:
+    spec = {"training": {"max_seconds": 8}}
+    assert eta_seconds(_job(epoch=25, seconds=5.0, spec=spec)) == pytest.approx(3)
+    assert eta_seconds(_job(epoch=25, seconds=9.0, spec=spec)) == 0
+
+
+def test_a_job_without_a_training_has_no_deadline() -> None:
+    assert eta_seconds(_job(epoch=50, seconds=1.0, spec={"model_id": "mdl_1"})) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("values", "position", "seconds"),
+    [
+        ({}, None, 1),
+        ({"status": Status.QUEUED}, 1, 1),
+        ({"status": Status.QUEUED}, 250, 3),
+        ({"status": Status.QUEUED}, 100_000, 10),
+        ({"epoch": 50, "seconds": 0.1}, None, 1),
+        ({"epoch": 50, "seconds": 6.0}, None, 3),
+        ({"epoch": 1, "seconds": 60.0}, None, 10),
+    ],
+)
+def test_a_look_is_worth_it_after_half_the_time_that_the_job_seems_to_need(
+    values: dict[str, Any], position: int | None, seconds: int
+) -> None:
+    assert retry_after(_job(**values), position) == seconds
