@@ -49,6 +49,7 @@ class Settings:
 
     api_threads: int = _setting(32, "requests answered at once by one API process", least=1, most=512)
     max_body_bytes: int = _setting(256 * MIB, "largest request body", least=KIB)
+    inline_bytes: int = _setting(32 * MIB, "a larger file is validated by a worker", least=0)
     max_rows: int = _setting(1_000_000, "most rows of a dataset", least=1)
     max_columns: int = _setting(2_000, "most columns of a dataset", least=1)
     max_cells: int = _setting(20_000_000, "most cells of a dataset", least=1)

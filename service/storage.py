@@ -4,9 +4,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import BinaryIO, cast
+from shutil import copyfileobj
+from typing import Any, BinaryIO, cast
 
 
 class Outputs:
@@ -22,9 +23,7 @@ class Outputs:
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".new-", delete=False) as file:
             try:
                 yield cast("BinaryIO", file)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(self._folder / job_id)
+                _settle(file, self._folder / job_id)
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
@@ -71,6 +70,34 @@ class Storage:
         self._write(path, data)
         return digest
 
+    def put_file(self, file: BinaryIO) -> str:
+        """Stores a file's bytes, however many, and gives their digest; the file is read from its start."""
+        file.seek(0)
+        digest = file_digest(cast("Any", file), sha256).hexdigest()
+        path = self._path(digest)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        file.seek(0)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as copy:
+            try:
+                copyfileobj(file, copy)
+                _settle(copy, path)
+            except BaseException:
+                Path(copy.name).unlink(missing_ok=True)
+                raise
+        return digest
+
+    def open(self, digest: str) -> BinaryIO:
+        """The bytes of a digest as a file. Raises MissingBytes, or DamagedBytes if the disk changed them."""
+        try:
+            file = self._path(digest).open("rb")
+        except FileNotFoundError:
+            raise MissingBytes(f"no bytes are stored under {digest}") from None
+        if file_digest(file, "sha256").hexdigest() != digest:
+            file.close()
+            raise DamagedBytes(f"the bytes stored under {digest} are damaged")
+        file.seek(0)
+        return file
+
     def read(self, digest: str) -> bytes:
         """The bytes of a digest. Raises MissingBytes, or DamagedBytes if the disk has changed them."""
         try:
@@ -94,12 +121,17 @@ class Storage:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
             try:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(path)
+                _settle(file, path)
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
+
+
+def _settle(file: Any, path: Path) -> None:
+    """Gives a file that was written to the end its name, once the disk has it."""
+    file.flush()
+    os.fsync(file.fileno())
+    Path(file.name).replace(path)
 
 
 def _touched(path: Path) -> bool:

@@ -8,8 +8,9 @@ from marshmallow import fields
 
 from engine.data.table import Profile, Table
 from service.api.idempotency import idempotent
+from service.api.orders import require_ready
 from service.api.parts import missing, owner, running
-from service.api.uploads import REQUEST_BODY, Upload, UploadQuery, read_upload
+from service.api.uploads import REQUEST_BODY, LargeUpload, Upload, UploadQuery, read_upload, receive_upload
 from service.tables import datasets
 from service.tables.datasets import Dataset
 from service.web.conditional import tagged
@@ -18,6 +19,7 @@ from service.web.paging import PageQuery, RowQuery, page_response, page_schema
 from service.web.schemas import Answer, Moment
 
 PREVIEW_ROWS = 20
+STATUSES = ("validating", "ready", "rejected")
 _COLUMN = {
     "type": "object",
     "required": ["name", "type", "missing"],
@@ -46,12 +48,29 @@ _WARNINGS = {"type": "array", "items": {"type": "string"}}
 _ROWS = {"type": "array", "items": {"type": "array", "items": {}}}
 
 
+def rejection_of(row: Dataset) -> dict[str, Any] | None:
+    """Why a dataset was rejected; None for one that was not."""
+    if row.status == "ready":
+        return None
+    with running().database.reading() as db:
+        return datasets.rejection(db, row)
+
+
+def _status(row: Dataset) -> str:
+    return "rejected" if rejection_of(row) else row.status
+
+
 class DatasetSchema(Answer):
     """A dataset."""
 
     id = fields.String(required=True)
     name = fields.String(required=True, allow_none=True)
-    status = fields.String(required=True, metadata={"enum": ["validating", "ready", "rejected"]})
+    status = fields.Function(_status, required=True, metadata={"type": "string", "enum": list(STATUSES)})
+    error = fields.Function(
+        rejection_of,
+        required=True,
+        metadata={"type": ["object", "null"], "description": "Why the upload was rejected: its problems."},
+    )
     sha256 = fields.String(required=True, metadata={"description": "Of the stored bytes."})
     row_count = fields.Integer(required=True)
     bytes = fields.Integer(required=True, metadata={"description": "Stored, as Parquet."})
@@ -87,8 +106,9 @@ blueprint = Blueprint("datasets", "Tables of data to train on.")
 @blueprint.query(UploadQuery())
 @blueprint.answer(201, DatasetSchema())
 def create_dataset(query: Mapping[str, Any]) -> tuple[Dataset, int, dict[str, str]]:
-    """Store a dataset."""
-    dataset = _store(read_upload(query))
+    """Store a dataset. A large file is validated by a worker: poll until the status is ready or rejected."""
+    upload = receive_upload(query, inline_bytes=running().settings.inline_bytes)
+    dataset = _expect(upload) if isinstance(upload, LargeUpload) else _store(upload)
     return dataset, 201, {"Location": f"/api/v1/datasets/{dataset.id}"}
 
 
@@ -128,11 +148,13 @@ def read_dataset(dataset_id: str) -> Dataset:
 
 
 @blueprint.get("/datasets/<dataset_id>/rows")
+@blueprint.refuses(409)
 @blueprint.query(RowQuery())
 @blueprint.answer(200, RowsPage())
 def list_dataset_rows(query: Mapping[str, int], dataset_id: str) -> Response:
     """List a dataset's rows in their own order."""
     dataset = _find(dataset_id)
+    require_ready(dataset)
     table = Table.from_parquet(running().storage.read(dataset.sha256))
     start, stop = query["after"], query["after"] + query["limit"]
     return page_response(table.rows(start, stop), stop if stop < table.row_count else None)
@@ -158,6 +180,20 @@ def _store(upload: Upload) -> Dataset:
         return datasets.add(
             db, owner=owner(), name=upload.name, profile=profile, sha256=digest, size=len(data)
         )
+
+
+def _expect(upload: LargeUpload) -> Dataset:
+    with running().database.session() as db:
+        dataset, job = datasets.expect(
+            db,
+            owner=owner(),
+            name=upload.name,
+            sha256=upload.sha256,
+            size=upload.size,
+            reading=upload.reading,
+        )
+    running().broker.send(job.id)
+    return dataset
 
 
 def _find(dataset_id: str) -> Dataset:

@@ -10,9 +10,9 @@ from marshmallow import fields
 from engine.data.table import Table
 from engine.training.evaluation import WORST_ROWS, evaluate
 from service.api.models import load_model
-from service.api.orders import unknown_dataset
+from service.api.orders import require_ready, unknown_dataset
 from service.api.parts import owner, running
-from service.errors import ServiceError, invalid
+from service.errors import invalid
 from service.tables import datasets
 from service.tables.datasets import Dataset
 from service.web.bodies import JSON_MEDIA_TYPE, json_body
@@ -90,6 +90,5 @@ def named_dataset(dataset_id: str) -> Dataset:
         dataset = datasets.find(db, owner(), dataset_id)
     if dataset is None:
         raise invalid([unknown_dataset(dataset_id)])
-    if dataset.status != "ready":
-        raise ServiceError("dataset_not_ready", f"dataset {dataset_id} is {dataset.status}")
+    require_ready(dataset)
     return dataset

@@ -95,7 +95,9 @@ class JobSchema(Answer):
     """A job as lists show it."""
 
     id = fields.String(required=True)
-    kind = fields.String(required=True, metadata={"enum": ["train", "batch_prediction", "evaluation"]})
+    kind = fields.String(
+        required=True, metadata={"enum": ["train", "batch_prediction", "evaluation", "validation"]}
+    )
     name = fields.String(required=True, allow_none=True)
     status = fields.String(required=True, attribute="shown_status", metadata={"enum": list(STATUSES)})
     done = fields.Boolean(required=True)

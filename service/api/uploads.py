@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import SEEK_END
 from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
@@ -55,6 +56,16 @@ class UploadQuery(Schema):
 
 
 @dataclass(frozen=True, slots=True)
+class LargeUpload:
+    """A file that a worker is to validate: stored as it came, and how it is to be read."""
+
+    name: str | None
+    sha256: str
+    size: int
+    reading: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """A table that was sent and understood, and what it is to be called."""
 
@@ -82,21 +93,34 @@ REQUEST_BODY = {
 
 def read_upload(query: Mapping[str, str]) -> Upload:
     """The table in the request's body, whichever way it came. Raises ServiceError or EngineError."""
+    upload = receive_upload(query, inline_bytes=running().settings.max_body_bytes)
+    return cast("Upload", upload)  # no body is larger
+
+
+def receive_upload(query: Mapping[str, str], *, inline_bytes: int) -> Upload | LargeUpload:
+    """The table in the body, or of a file of more bytes what a worker needs to read it. Raises as above."""
     media_type = require_media_type(*MEDIA_TYPES, FORM_MEDIA_TYPE)
     if media_type == FORM_MEDIA_TYPE:
-        return _from_form(query)
+        return _from_form(query, inline_bytes)
     if media_type == JSON_MEDIA_TYPE:
         return _from_json(json_body(), query)
     reading = read_options(query)
     with body_file() as file:
-        return Upload(query.get("name"), _read(file, media_type, reading))
+        return _received(query.get("name"), file, media_type, reading, inline_bytes)
 
 
-def _read(file: BinaryIO, media_type: str, reading: Reading) -> Table:
-    return read_table(file, media_type, running().settings.data_bounds(), reading)
+def _received(
+    name: str | None, file: BinaryIO, media_type: str, reading: Reading, inline_bytes: int
+) -> Upload | LargeUpload:
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
+    if size <= inline_bytes:
+        return Upload(name, read_table(file, media_type, running().settings.data_bounds(), reading))
+    how = {"media_type": media_type, "types": dict(reading.types), "nulls": sorted(reading.nulls)}
+    return LargeUpload(name, running().storage.put_file(file), size, how)
 
 
-def _from_form(query: Mapping[str, str]) -> Upload:
+def _from_form(query: Mapping[str, str], inline_bytes: int) -> Upload | LargeUpload:
     form, problems = load(UploadQuery(), request.form.to_dict())
     problems += [
         Problem(f"/{part}", "unknown_field", f'{part} is unknown; the file\'s part is called "file"')
@@ -112,8 +136,8 @@ def _from_form(query: Mapping[str, str]) -> Upload:
     said = {**query, **form}
     path = PurePath((file.filename or "").replace("\\", "/"))
     media_type = MEDIA_TYPE_OF_SUFFIX.get(path.suffix.lower()) or _media_type_of(file.mimetype)
-    table = _read(cast("BinaryIO", file.stream), media_type, read_options(said))
-    return Upload(said.get("name") or _printable(path.stem), table)
+    name = said.get("name") or _printable(path.stem)
+    return _received(name, cast("BinaryIO", file.stream), media_type, read_options(said), inline_bytes)
 
 
 def _media_type_of(given: str) -> str:

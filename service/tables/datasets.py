@@ -3,15 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, String, or_, select
+from sqlalchemy import BigInteger, Index, String, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from service.tables import jobs
 from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page
 from service.tables.jobs import OPEN, Job
 
+VALIDATION = "validation"  # the kind of the jobs that read large uploads
+_UNKNOWN: dict[str, Any] = {"row_count": 0, "columns": [], "warnings": []}
+
 
 class Dataset(Base):
-    """A table of data that was accepted; immutable."""
+    """A table of data; immutable once it is ready. Until then `sha256` and `bytes` are the upload's own."""
 
     __tablename__ = "datasets"
     __table_args__ = (Index("ix_datasets_owner_id", "owner", "id"), Index("ix_datasets_sha256", "sha256"))
@@ -45,6 +49,35 @@ def add(
     db.flush()
     db.refresh(dataset)
     return dataset
+
+
+def expect(
+    db: Session, *, owner: str, name: str | None, sha256: str, size: int, reading: dict[str, Any]
+) -> tuple[Dataset, Job]:
+    """A dataset whose upload is still to be validated, and the job that does it; `reading` tells it how."""
+    dataset = add(db, owner=owner, name=name, profile=_UNKNOWN, sha256=sha256, size=size)
+    dataset.status = "validating"
+    job = jobs.add(db, owner=owner, dataset_id=dataset.id, spec=reading, name=name, kind=VALIDATION, epochs=1)
+    db.flush()
+    return dataset, job
+
+
+def accept(db: Session, dataset_id: str, *, profile: dict[str, Any], sha256: str, size: int) -> None:
+    """The upload was found right: the dataset is ready, its bytes are Parquet now."""
+    facts = {"profile": profile, "row_count": profile["row_count"], "sha256": sha256, "bytes": size}
+    db.execute(update(Dataset).where(Dataset.id == dataset_id).values(status="ready", **facts))
+
+
+def rejection(db: Session, dataset: Dataset) -> dict[str, Any] | None:
+    """Why the upload of a dataset was rejected; None for one that is ready or still to be validated."""
+    if dataset.status == "ready":
+        return None
+    newest = select(Job).where(Job.dataset_id == dataset.id, Job.kind == VALIDATION)
+    job = db.scalar(newest.order_by(Job.id.desc()).limit(1))
+    if job is not None and not job.done:
+        return None
+    error = None if job is None else job.error
+    return error or {"code": "job_canceled", "detail": "the validation was canceled", "hint": "Upload again."}
 
 
 def find(db: Session, owner: str, dataset_id: str) -> Dataset | None:

@@ -16,7 +16,9 @@ from service.worker.bench import Bench
 from service.worker.predict import Prediction
 from service.worker.problems import engine_problem, problem_of
 from service.worker.train import Training
+from service.worker.validate import Validation
 
+OTHER_KINDS: dict[str, Any] = {"batch_prediction": Prediction, "validation": Validation}
 MOST_TOGETHER = 16
 TOGETHER_SECONDS = 0.25  # then what has trained is written, and what has not begun is given back
 
@@ -94,8 +96,8 @@ class Batch:
     def _train(self, claimed: Claimed) -> None:
         training: Training | None = None
         try:
-            if claimed.kind == "batch_prediction":
-                Prediction(self._bench, claimed).run()
+            if claimed.kind in OTHER_KINDS:
+                OTHER_KINDS[claimed.kind](self._bench, claimed).run()
                 return
             training = Training(self._bench, claimed, on_first_look=partial(self.settle, claimed))
             if ending := training.run():

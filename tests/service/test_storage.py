@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.storage import DamagedBytes, MissingBytes, Storage
+from service.storage import DamagedBytes, MissingBytes, Outputs, Storage
 
 
 @pytest.fixture
@@ -47,3 +47,35 @@ def test_deleting_twice_is_no_fault(storage: Storage) -> None:
 def test_nobody_else_can_read_the_folder(storage: Storage, tmp_path: Path) -> None:
     storage.put(b"private")
     assert (tmp_path / "datasets").stat().st_mode & 0o077 == 0
+
+
+def test_a_file_is_stored_like_its_bytes_and_read_as_a_file(tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "datasets")
+    data = b"0123456789" * 100_000
+    with (tmp_path / "upload").open("wb+") as file:
+        file.write(data)
+        digest = storage.put_file(file)
+    assert digest == storage.put(data)
+    with storage.open(digest) as stored:
+        assert stored.read() == data
+    (path,) = (each for each in (tmp_path / "datasets").rglob("*") if each.is_file())
+    path.write_bytes(data[:-1])
+    with pytest.raises(DamagedBytes):
+        storage.open(digest)
+    path.unlink()
+    with pytest.raises(MissingBytes):
+        storage.open(digest)
+
+
+def test_an_output_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path / "outputs")
+    with outputs.writing("job_1") as file:
+        file.write(b"whole")
+    with outputs.open("job_1") as file:
+        assert file.read() == b"whole"
+    with pytest.raises(UnicodeEncodeError), outputs.writing("job_2") as file:
+        file.write("half\ud800".encode())
+    assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["job_1"]
+    outputs.delete("job_1")
+    with pytest.raises(MissingBytes):
+        outputs.open("job_1")

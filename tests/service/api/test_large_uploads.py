@@ -1,0 +1,95 @@
+"""Files too large to be read while a client waits: a worker validates them, the dataset tells the end."""
+
+import gzip
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from service.settings import Settings
+from tests.service.api import conftest
+from tests.service.api.answers import json_of, problem_of
+from tests.service.api.conftest import ON_BOTH_DATABASES
+
+URL = "/api/v1/datasets"
+CSV = b"zip,y\n" + b"01234,1\n98765,-99\n" * 50
+Train = Callable[[], None]
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest) -> Settings:
+    """Settings under which every file is a large one."""
+    made: Settings = conftest.settings.__wrapped__(  # type: ignore[attr-defined]  # the fixture's own function
+        request, request.getfixturevalue("valkey"), request.getfixturevalue("tmp_path")
+    )
+    return replace(made, inline_bytes=100)
+
+
+def stored(settings: Settings) -> list[Path]:
+    return [path for path in settings.datasets_dir.rglob("*") if path.is_file()]
+
+
+def upload(client: FlaskClient, data: bytes = CSV, **query: str) -> dict[str, Any]:
+    answer = client.post(URL, data=data, content_type="text/csv", query_string=query)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = json_of(answer)
+    return made
+
+
+@ON_BOTH_DATABASES
+def test_a_large_file_is_validated_by_a_worker(client: FlaskClient, train: Train, settings: Settings) -> None:
+    made = upload(client, name="large", types='{"zip": "category"}', nulls='["-99"]')
+    here = f"{URL}/{made['id']}"
+    assert (made["status"], made["row_count"], made["columns"], made["error"]) == ("validating", 0, [], None)
+    problem_of(client.get(f"{here}/rows"), 409, "dataset_not_ready")
+    body = {"dataset_id": made["id"], "target": "y"}
+    problem_of(client.post("/api/v1/jobs", json=body), 409, "dataset_not_ready")
+    problem_of(client.delete(here), 409, "dataset_in_use")
+    train()
+    ready = json_of(client.get(here))
+    assert (ready["status"], ready["row_count"], ready["name"]) == ("ready", 100, "large")
+    assert json_of(client.get(f"{here}/rows?limit=2"))["data"] == [["01234", 1], ["98765", None]]
+    assert [path.name for path in stored(settings)] == [ready["sha256"]]
+    (job,) = json_of(client.get("/api/v1/jobs"))["data"]
+    assert (job["kind"], job["status"], job["dataset_id"]) == ("validation", "succeeded", made["id"])
+
+
+def test_it_becomes_what_a_small_one_would(client: FlaskClient, train: Train) -> None:
+    form = {"file": (io.BytesIO(CSV), "a.csv")}
+    first, second = upload(client), json_of(client.post(URL, data=form))
+    packed = client.post(
+        URL, data=gzip.compress(CSV), content_type="text/csv", headers={"Content-Encoding": "gzip"}
+    )
+    train()
+    ready = [json_of(client.get(f"{URL}/{made['id']}")) for made in (first, second, json_of(packed))]
+    assert len({each["sha256"] for each in ready}) == 1
+    small = client.post("/api/v1/datasets:preview", data=CSV, content_type="text/csv")
+    assert ready[0]["columns"] == json_of(small)["columns"]
+
+
+def test_a_bad_file_is_rejected_with_its_problems(
+    client: FlaskClient, train: Train, settings: Settings
+) -> None:
+    made = upload(client, CSV + b"1\n1,2,3\n")
+    train()
+    rejected = json_of(client.get(f"{URL}/{made['id']}"))
+    assert rejected["status"] == "rejected"
+    details = [each["detail"] for each in rejected["error"]["errors"]]
+    assert details == [
+        "line 102 has 1 cells, the header has 2",
+        "line 103 has 3 cells, the header has 2",
+    ]
+    assert stored(settings) == []
+    assert json_of(client.get(URL))["data"][0]["status"] == "rejected"
+    assert client.delete(f"{URL}/{made['id']}").status_code == 204
+
+
+def test_a_validation_may_be_canceled(client: FlaskClient) -> None:
+    made = upload(client)
+    (job,) = json_of(client.get("/api/v1/jobs"))["data"]
+    assert client.post(f"/api/v1/jobs/{job['id']}/cancel").status_code == 202
+    assert json_of(client.get(f"{URL}/{made['id']}"))["status"] == "rejected"
