@@ -28,7 +28,7 @@ from service.api import (
     parts,
     predictions,
 )
-from service.api.inside import expressions, gradients, graphs, hard_rows, surfaces
+from service.api.inside import expressions, gradients, graphs, hard_rows, replay, surfaces
 from service.api.inside.existence import job_exists, model_exists
 from service.api.loaded_models import LoadedModels
 from service.broker import Broker
