@@ -2,9 +2,12 @@
 
 import logging
 import mmap
+import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
@@ -19,6 +22,7 @@ from service.tables.base import Database, DatabaseError
 from service.tables.claims import Claimed
 
 TABLES_KEPT = 4
+_PLACES = 1 << 16  # process ids wrap round late: no two children of one worker share a place
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +40,27 @@ class SharedFlag:
     def is_set(self) -> bool:
         """Says whether anyone has raised it."""
         return bool(self._memory[0])
+
+
+class BusyBoard:
+    """Who is at work, seen alike by a process and the children it forks later."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _PLACES)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """This process counts as busy during the block."""
+        place = os.getpid() % _PLACES
+        self._memory[place] = 1
+        try:
+            yield
+        finally:
+            self._memory[place] = 0
+
+    def anyone(self) -> bool:
+        """Says whether any process is at work."""
+        return self._memory[:].count(1) > 0
 
 
 class Heart(threading.Thread):

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 
 from service.broker import WorkerHooks, run_worker
 from service.processes import die_with_parent
@@ -10,7 +12,7 @@ from service.settings import Settings
 from service.tables.base import Database
 from service.tables.schema import require_current
 from service.telemetry import get_logger
-from service.worker.bench import Bench, SharedFlag
+from service.worker.bench import Bench, BusyBoard, SharedFlag
 from service.worker.work import work_until_none_waits
 
 _log = get_logger(__name__)
@@ -21,7 +23,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._stopping = SharedFlag()
+        self._stopping, self._board = SharedFlag(), BusyBoard()
         self._bench: Bench | None = None
         self._sweeper: subprocess.Popen[bytes] | None = None
         self._pid = os.getpid()
@@ -34,7 +36,7 @@ class Worker:
             ready=self.keep_sweeper,
             every_second=self.keep_sweeper,
             child_lost=self.wake_sweeper,
-            stopping=self.begin_to_stop,
+            stopping=self.begin_to_leave,
         )
 
     def open_bench(self) -> None:
@@ -44,8 +46,10 @@ class Worker:
 
     def work(self) -> None:
         """In a child, for every message."""
-        if self._bench is not None and not self._stopping.is_set():
-            work_until_none_waits(self._bench)
+        # Busy first, then the look at the flag: who sees the board empty after it was raised may go.
+        if self._bench is not None:
+            with self._board.at_work():
+                work_until_none_waits(self._bench)
 
     def keep_sweeper(self) -> None:
         """Starts the sweeper, and again whenever it has died."""
@@ -70,6 +74,21 @@ class Worker:
         self._stopping.set()
         if self._sweeper is not None:
             self._sweeper.terminate()
+
+    def begin_to_leave(self) -> None:
+        """Begins to stop, and ends this process once that is done."""
+        self.begin_to_stop()
+        threading.Thread(target=self._leave, name="leave", daemon=True).start()
+
+    def _leave(self) -> None:
+        """Ends this process as soon as no child is at work: Celery's own farewell takes seconds.
+
+        The children die with it. What was not acknowledged comes again, as a hint more.
+        """
+        while self._board.anyone():
+            time.sleep(0.01)
+        self.stop_sweeper()
+        os._exit(0)
 
     def stop_sweeper(self) -> None:
         """Leaves no sweeper behind."""

@@ -7,7 +7,7 @@ import pytest
 
 from engine.data.samples import make_sample
 from service.storage import MissingBytes, Storage
-from service.worker.bench import TABLES_KEPT, SharedFlag, Tables
+from service.worker.bench import TABLES_KEPT, BusyBoard, SharedFlag, Tables
 
 
 def _put(storage: Storage, count: int) -> list[str]:
@@ -43,3 +43,22 @@ def test_a_flag_raised_by_the_parent_is_seen_in_the_child() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     os.close(reader)
     os.close(writer)
+
+
+def test_a_child_at_work_is_seen_on_its_parents_board() -> None:
+    board = BusyBoard()
+    reader, writer = os.pipe()
+    done, finish = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with board.at_work():
+            os.write(writer, b"!")
+            os.read(done, 1)
+        os._exit(0)
+    os.read(reader, 1)
+    assert board.anyone()
+    os.write(finish, b"!")
+    os.waitpid(child, 0)
+    assert not board.anyone()
+    for file in (reader, writer, done, finish):
+        os.close(file)
