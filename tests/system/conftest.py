@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.data.samples import make_sample
+from engine.spec import parse_spec
+from engine.training.trainer import Trainer
 from service.settings import Settings
 from tests.servers import Command
+from tests.system.outcomes import EPOCHS
+from tests.training import MOONS, SEED_JOB
 
 Start = Callable[..., Command]
 
@@ -25,3 +30,14 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
     yield start_command
     for command in started:
         command.close()
+
+
+@pytest.fixture(scope="session")
+def wanted() -> str:
+    """The digest of the model that an undisturbed training of EPOCHS gives, from the engine alone."""
+    table = make_sample("moons", MOONS)
+    document = {**SEED_JOB, "training": {**SEED_JOB["training"], "epochs": EPOCHS}}
+    trainer = Trainer(parse_spec(document, table.profile()), table, executor="arrays")
+    for _ in trainer.blocks():
+        pass
+    return trainer.result().model.sha256

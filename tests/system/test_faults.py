@@ -6,14 +6,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from engine.data.samples import make_sample
-from engine.spec import parse_spec
-from engine.training.trainer import Trainer
-from service.broker import Broker
 from service.settings import Settings
 from service.tables import wishes
 from service.tables.base import Database
@@ -21,52 +16,10 @@ from service.tables.jobs import Job
 from service.tables.schema import upgrade
 from tests.servers import Command, PostgresServer, ValkeyServer, eventually
 from tests.system.conftest import Start
-from tests.training import LONG_JOB, MOONS, SEED_JOB, Workshop
+from tests.system.outcomes import EPOCHS, children, has_begun, holder, send, succeeds
+from tests.training import LONG_JOB, Workshop
 
 pytestmark = pytest.mark.system
-
-EPOCHS = 6000
-
-
-@pytest.fixture(scope="module")
-def wanted() -> str:
-    """The digest of the model that an undisturbed training of EPOCHS gives, from the engine alone."""
-    table = make_sample("moons", MOONS)
-    document = {**SEED_JOB, "training": {**SEED_JOB["training"], "epochs": EPOCHS}}
-    trainer = Trainer(parse_spec(document, table.profile()), table, executor="arrays")
-    for _ in trainer.blocks():
-        pass
-    return trainer.result().model.sha256
-
-
-def _send(settings: Settings, *ids: str) -> None:
-    broker = Broker(settings)
-    for job_id in ids:
-        assert broker.send(job_id)
-    broker.close()
-
-
-def _has_begun(workshop: Workshop, job: Job) -> None:
-    eventually(lambda: workshop.has_begun(job), what="the job has progress")
-
-
-def _succeeds(workshop: Workshop, job: Job, wanted: str) -> Job:
-    eventually(lambda: workshop.job(job).done, seconds=40, what="the job is done")
-    done = workshop.job(job)
-    assert done.status == "succeeded", done.error
-    assert workshop.model(job).sha256 == wanted
-    assert [row["epoch"] for row in workshop.rows(job)] == list(range(1, EPOCHS + 1))
-    return done
-
-
-def _children(pid: int, *, sweeper: bool) -> list[int]:
-    found = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [each for each in found if (b"sweeper" in Path(f"/proc/{each}/cmdline").read_bytes()) is sweeper]
-
-
-def _holder(workshop: Workshop, job: Job) -> int:
-    """The process that trains the job."""
-    return int(str(workshop.job(job).worker).split(":")[-2])
 
 
 def test_a_killed_workers_job_goes_on_with_another(
@@ -74,11 +27,11 @@ def test_a_killed_workers_job_goes_on_with_another(
 ) -> None:
     worker = start("worker")
     job = workshop.add(epochs=EPOCHS)
-    _send(settings, job.id)
-    _has_begun(workshop, job)
+    send(settings, job.id)
+    has_begun(workshop, job)
     worker.kill()
     start("worker")
-    assert _succeeds(workshop, job, wanted).attempt == 2
+    assert succeeds(workshop, job, wanted).attempt == 2
 
 
 def test_a_killed_child_costs_no_lease(
@@ -86,34 +39,34 @@ def test_a_killed_child_costs_no_lease(
 ) -> None:
     start("worker", lease_seconds=300)
     job = workshop.add(epochs=EPOCHS)
-    _send(settings, job.id)
-    _has_begun(workshop, job)
-    os.kill(_holder(workshop, job), signal.SIGKILL)
-    assert _succeeds(workshop, job, wanted).attempt == 2
+    send(settings, job.id)
+    has_begun(workshop, job)
+    os.kill(holder(workshop, job), signal.SIGKILL)
+    assert succeeds(workshop, job, wanted).attempt == 2
 
 
 def test_a_killed_sweeper_is_back_and_finds_what_was_never_sent(
     start: Start, workshop: Workshop, wanted: str
 ) -> None:
     worker = start("worker")
-    sweepers = partial(_children, worker.process.pid, sweeper=True)
+    sweepers = partial(children, worker.process.pid, sweeper=True)
     first = eventually(sweepers)
     os.kill(first[0], signal.SIGKILL)
     eventually(lambda: sweepers() and sweepers() != first)
-    _succeeds(workshop, workshop.add(epochs=EPOCHS), wanted)
+    succeeds(workshop, workshop.add(epochs=EPOCHS), wanted)
 
 
 def test_a_broker_that_forgets_everything_loses_no_job(
     start: Start, workshop: Workshop, wanted: str, settings: Settings, valkey: ValkeyServer
 ) -> None:
     waiting = [workshop.add(epochs=EPOCHS) for _ in range(3)]
-    _send(settings, *(job.id for job in waiting))
+    send(settings, *(job.id for job in waiting))
     valkey.client.flushall()
     start("worker")
-    _has_begun(workshop, waiting[0])
+    has_begun(workshop, waiting[0])
     valkey.client.flushall()
     for job in waiting:
-        assert _succeeds(workshop, job, wanted).attempt == 1
+        assert succeeds(workshop, job, wanted).attempt == 1
 
 
 def test_a_broker_killed_and_back_empty_loses_no_job(
@@ -121,12 +74,12 @@ def test_a_broker_killed_and_back_empty_loses_no_job(
 ) -> None:
     start("worker", broker_url=fragile_valkey.url)
     first, second = workshop.add(epochs=EPOCHS), workshop.add(epochs=EPOCHS)
-    _has_begun(workshop, first)
+    has_begun(workshop, first)
     fragile_valkey.kill()
     third = workshop.add(epochs=EPOCHS)
     fragile_valkey.start()
     for job in (first, second, third):
-        assert _succeeds(workshop, job, wanted).attempt == 1
+        assert succeeds(workshop, job, wanted).attempt == 1
 
 
 @pytest.mark.slow
@@ -135,9 +88,9 @@ def test_a_message_delivered_eight_times_trains_once(
 ) -> None:
     start("worker")
     waiting = [workshop.add(epochs=EPOCHS) for _ in range(3)]
-    _send(settings, *(job.id for job in waiting for _ in range(8)))
+    send(settings, *(job.id for job in waiting for _ in range(8)))
     for job in waiting:
-        assert _succeeds(workshop, job, wanted).claim == 1
+        assert succeeds(workshop, job, wanted).claim == 1
 
 
 def test_a_worker_told_to_end_gives_its_job_back_within_five_seconds(
@@ -145,14 +98,14 @@ def test_a_worker_told_to_end_gives_its_job_back_within_five_seconds(
 ) -> None:
     worker = start("worker", lease_seconds=300)
     job = workshop.add(epochs=EPOCHS)
-    _send(settings, job.id)
-    _has_begun(workshop, job)
+    send(settings, job.id)
+    has_begun(workshop, job)
     assert worker.stop(seconds=5) == 0, worker.output
     given_back = workshop.job(job)
     assert (given_back.status, given_back.attempt) == ("queued", 1)
     assert given_back.epoch == len(workshop.rows(job))
     start("worker")
-    assert _succeeds(workshop, job, wanted).attempt == 1
+    assert succeeds(workshop, job, wanted).attempt == 1
 
 
 @pytest.mark.slow
@@ -161,15 +114,15 @@ def test_a_frozen_workers_job_is_taken_over_and_the_thawed_one_writes_nothing(
 ) -> None:
     frozen = start("worker", concurrency=1)
     job = workshop.add(epochs=EPOCHS)
-    _send(settings, job.id)
-    _has_begun(workshop, job)
+    send(settings, job.id)
+    has_begun(workshop, job)
     os.killpg(frozen.process.pid, signal.SIGSTOP)
     start("worker")
-    done = _succeeds(workshop, job, wanted)
+    done = succeeds(workshop, job, wanted)
     os.killpg(frozen.process.pid, signal.SIGCONT)
     eventually(lambda: "lease lost" in frozen.output, what="the thawed worker has noticed")
     assert workshop.job(job).claim == done.claim
-    _succeeds(workshop, job, wanted)
+    succeeds(workshop, job, wanted)
 
 
 @pytest.mark.slow
@@ -179,15 +132,15 @@ def test_a_job_that_kills_its_worker_fails_and_its_neighbour_does_not(
     # No progress is saved before five seconds are over: each death looks like the job's own fault.
     start("worker", first_progress_seconds=5, lease_seconds=300)
     poison = workshop.add(LONG_JOB)
-    _send(settings, poison.id)
+    send(settings, poison.id)
     for number in range(1, 4):
         eventually(lambda number=number: _runs_as_claim(workshop, poison, number))  # type: ignore[misc]  # mypy infers no lambda with defaults
-        os.kill(_holder(workshop, poison), signal.SIGKILL)
+        os.kill(holder(workshop, poison), signal.SIGKILL)
     eventually(lambda: workshop.status(poison) == "failed")
     failed = workshop.job(poison)
     assert failed.error is not None
     assert (failed.claim, failed.error["code"]) == (3, "worker_lost")
-    _succeeds(workshop, workshop.add(epochs=EPOCHS), wanted)
+    succeeds(workshop, workshop.add(epochs=EPOCHS), wanted)
 
 
 def _runs_as_claim(workshop: Workshop, job: Job, number: int) -> bool:
@@ -200,8 +153,8 @@ def test_a_cancel_comes_true_though_the_worker_is_dead(
 ) -> None:
     worker = start("worker")
     job = workshop.add(LONG_JOB)
-    _send(settings, job.id)
-    _has_begun(workshop, job)
+    send(settings, job.id)
+    has_begun(workshop, job)
     worker.kill()
     with workshop.database.session() as db:
         wishes.request_cancel(db, "local", job.id)
@@ -216,8 +169,8 @@ def test_a_chunk_longer_than_the_lease_is_not_stolen(
         start("worker", lease_seconds=0.5, chunk_seconds=2, concurrency=1) for _ in range(2)
     ]
     job = workshop.add(epochs=EPOCHS)
-    _send(settings, job.id)
-    done = _succeeds(workshop, job, wanted)
+    send(settings, job.id)
+    done = succeeds(workshop, job, wanted)
     assert (done.claim, done.attempt) == (1, 1), [each.output for each in slow]
 
 
@@ -244,7 +197,7 @@ def test_a_postgresql_killed_in_the_middle_costs_no_bit(
         eventually(lambda epoch=epoch: workshop.job(job).epoch >= epoch)  # type: ignore[misc]  # no inference for defaults
         fragile_postgres.crash()
         fragile_postgres.restart()
-    _succeeds(workshop, job, wanted)
+    succeeds(workshop, job, wanted)
     worker.stop()
     database.close()
 
@@ -256,8 +209,8 @@ def test_a_broker_frozen_for_long_leaves_no_worker_deaf(
     own = replace(settings, broker_url=fragile_valkey.url)
     start("worker", broker_url=own.broker_url)
     before = [workshop.add(epochs=EPOCHS) for _ in range(4)]
-    _send(own, *(job.id for job in before))
-    _has_begun(workshop, before[0])
+    send(own, *(job.id for job in before))
+    has_begun(workshop, before[0])
     fragile_valkey.process.send_signal(signal.SIGSTOP)
     # Until the acknowledgements of what is done meanwhile have failed.
     eventually(lambda: workshop.job(before[0]).done)
@@ -265,4 +218,4 @@ def test_a_broker_frozen_for_long_leaves_no_worker_deaf(
     fragile_valkey.process.send_signal(signal.SIGCONT)
     after = [workshop.add(epochs=EPOCHS) for _ in range(4)]
     for job in (*before, *after):
-        _succeeds(workshop, job, wanted)
+        succeeds(workshop, job, wanted)
