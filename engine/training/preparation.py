@@ -56,9 +56,7 @@ def prepare(
     `other` is the dataset to validate on where the spec names one, `start` what `init_from` names: its
     encoding and its parameters then stand for fitted and drawn ones.
     """
-    if (start is None) != (spec.init_from is None):
-        detail = f"the model {spec.init_from} that the training goes on from is not there"
-        raise BadData.because(detail, code="no_start")
+    _require_start(spec, start)
     if spec.preprocessing.missing == "drop":
         table = _without_missing(table, spec.features)
         other = None if other is None else _without_missing(other, spec.features)
@@ -85,10 +83,15 @@ def prepare(
         train=_rows(spec, encoding, table.take(train), loss, layers[-1].units, weighted=True),
         validation=_rows(spec, encoding, held_back, loss, layers[-1].units) if held_back.row_count else None,
     )
-    initial = _initial_parameters(spec, layers) if start is None else start.parameters
-    if len(initial) != plan.parameter_count:
-        raise BadData.because("the model of init_from has another shape", code="wrong_start")
-    return Preparation(plan, encoding, initial)
+    return Preparation(
+        plan, encoding, _initial_parameters(spec, layers) if start is None else start.parameters
+    )
+
+
+def _require_start(spec: TrainingSpec, start: Start | None) -> None:
+    if (start is None) != (spec.init_from is None):
+        detail = f"the model {spec.init_from} that the training goes on from is not there"
+        raise BadData.because(detail, code="no_start")
 
 
 def _readable(spec: TrainingSpec, encoding: Encoding, table: Table) -> Table:

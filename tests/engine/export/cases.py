@@ -77,6 +77,16 @@ def rows_of(case: str, count: int = 25) -> list[dict[str, Any]]:
     return rows
 
 
+def agree(answers: list[dict[str, Any]], wanted: list[dict[str, Any]], within: float = 1e-12) -> None:
+    """Says that labels are the same and numbers agree."""
+    assert len(answers) == len(wanted)
+    for got, want in zip(answers, wanted, strict=True):
+        assert got.keys() == want.keys()
+        assert got.get("label") == want.get("label")
+        for name in want.keys() - {"label"}:
+            assert got[name] == pytest.approx(want[name], rel=within, abs=within)
+
+
 def compiler() -> list[str]:
     """The machine's C compiler, or the one of the package ziglang."""
     for name in ("cc", "gcc", "clang"):

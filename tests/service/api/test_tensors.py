@@ -1,0 +1,47 @@
+"""Tensors of the Open Inference Protocol, without a model."""
+
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from service.api.tensors import read_request, write_response
+from service.errors import ServiceError
+
+
+def request(**tensor: object) -> bytes:
+    return orjson.dumps({"inputs": [{"name": "x", "shape": [2], **tensor}]})
+
+
+@pytest.mark.parametrize("kind", ["INT8", "UINT16", "INT64", "FP16", "FP32", "FP64"])
+def test_numbers_come_the_same_way_in_json_and_in_binary(kind: str) -> None:
+    bits = int("".join(filter(str.isdigit, kind)))
+    letter = {"I": "i", "U": "u", "F": "f"}[kind[0]]
+    tail = np.array([1, 2]).astype(f"<{letter}{bits // 8}").tobytes()
+    head = request(datatype=kind, parameters={"binary_data_size": len(tail)})
+    for data, length in ((request(datatype=kind, data=[1, 2]), None), (head + tail, str(len(head)))):
+        (tensor,) = read_request(data, length).inputs
+        assert list(tensor.cells) == [1.0, 2.0]
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    outputs: dict[str, Any] = {"words": ["a", "naïve"], "numbers": np.array([0.5, np.pi])}
+    for binary in (True, False):
+        body, length = write_response({}, outputs, dict.fromkeys(outputs, binary))
+        end = len(body) if length is None else length
+        document = orjson.loads(body[:end])
+        again = orjson.dumps({"inputs": document["outputs"]})
+        found = read_request(again + body[end:], str(len(again))).inputs
+        assert {each.name: list(each.cells) for each in found} == {
+            name: list(cells) for name, cells in outputs.items()
+        }
+
+
+@pytest.mark.parametrize(
+    "data", [b"[]", b"{}", b'{"inputs": []}', b'{"inputs": [1]}', b'{"inputs": {"a": 1}}']
+)
+def test_a_request_without_tensors_is_refused(data: bytes) -> None:
+    with pytest.raises(ServiceError) as caught:
+        read_request(data, None)
+    assert caught.value.status == 422
