@@ -30,7 +30,7 @@ def settings(request: pytest.FixtureRequest) -> Settings:
 
 
 def stored(settings: Settings) -> list[Path]:
-    return [path for path in settings.datasets_dir.rglob("*") if path.is_file()]
+    return [path for path in settings.datasets_dir.glob("??/*") if path.is_file()]
 
 
 def upload(client: FlaskClient, data: bytes = CSV, **query: str) -> dict[str, Any]:
