@@ -36,6 +36,7 @@ class StepView:
 
     step: int
     epoch: int
+    steps_per_epoch: int
     learning_rate: float
     loss: float
     parameters: Array
@@ -50,6 +51,7 @@ class StepView:
         return {
             "step": self.step,
             "epoch": self.epoch,
+            "steps_per_epoch": self.steps_per_epoch,
             "learning_rate": self.learning_rate,
             "loss": finite(self.loss),
             **{name: [finite(x) for x in vector.tolist()] for name, vector in vectors.items()},
@@ -90,6 +92,7 @@ class Replay:
         return StepView(
             step=step,
             epoch=epoch + 1,
+            steps_per_epoch=self._plan.steps_per_epoch,
             learning_rate=self._plan.learning_rate(epoch),
             loss=loss,
             parameters=parameters,

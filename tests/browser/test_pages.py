@@ -67,6 +67,14 @@ def test_play_goes_from_the_first_to_the_last(open_page: OpenPage, job: dict[str
     expect(page.get_by_role("button", name="Play")).to_have_attribute("aria-pressed", "false")
 
 
+def test_a_step_is_looked_at_closely(open_page: OpenPage, job: dict[str, Any]) -> None:
+    page = open_page(f"/jobs/{job['id']}?epoch=2")
+    expect(page.locator("#now")).to_contain_text("epoch 2 of 150")
+    page.get_by_role("button", name="Look at the step after the cursor").click()
+    expect(page.locator("#step-title")).to_contain_text("epoch 3: loss")
+    expect(page.locator("#step tr")).to_have_count(3)
+
+
 def test_sliders_move_answer_and_derivatives(open_page: OpenPage, job: dict[str, Any]) -> None:
     page = open_page(f"/models/{job['model_id']}")
     expect(page.locator("#slopes tr")).to_have_count(2)

@@ -74,6 +74,7 @@ class StepSchema(Schema):
     job_id = fields.String(required=True)
     step = fields.Integer(required=True)
     epoch = fields.Integer(required=True)
+    steps_per_epoch = fields.Integer(required=True)
     learning_rate = fields.Float(required=True)
     loss = fields.Float(required=True, allow_none=True)
     parameters = fields.Raw(required=True, metadata={**_NUMBERS, "description": "Before the step."})

@@ -5,7 +5,7 @@ import { drawCurves, drawSurface } from "./draw.js";
 import { Network, unpackCheckpoints } from "./network.js";
 import { Wires } from "./wires.js";
 
-const POLL_MILLISECONDS = 1000, COUNT = 60, MOVING_COUNT = 40, POINTS = 400;
+const POLL_MILLISECONDS = 1000, COUNT = 60, MOVING_COUNT = 40, POINTS = 400, MOST_ROWS = 2000;
 const id = find("watch").dataset.job;
 const state = { job: null, rows: [], snapshots: [], network: null, wires: null, points: [], live: true, seen: 0, playing: 0 };
 
@@ -16,11 +16,13 @@ async function refresh() {
   const first = state.network === null;
   if (first) await prepare();
   if (!state.complete) {
+    // What is new is added; now and then all is asked for again, thinned, so that a page never grows without end.
+    const known = state.rows.length < MOST_ROWS ? (state.rows.at(-1)?.epoch ?? 0) : 0;
     const [history, buffer] = await Promise.all([
-      ask(`/jobs/${id}/history?points=${POINTS}`),
+      ask(`/jobs/${id}/history?points=${POINTS}&after=${known}`),
       ask(`/jobs/${id}/checkpoints?format=float64${missing(first)}`, { as: "buffer" }),
     ]);
-    state.rows = history.data;
+    state.rows = known ? [...state.rows, ...history.data] : history.data;
     const taken = unpackCheckpoints(buffer);
     state.snapshots = first || !state.whole ? taken : [...state.snapshots, ...taken];
     [state.whole, state.complete] = [!first, !first && state.job.done];
@@ -149,10 +151,24 @@ function play() {
   state.playing = requestAnimationFrame(step);
 }
 
+// The first step after the cursor, or the last one of all: norms, and units that no longer learn.
+async function look() {
+  const { epoch } = state.snapshots[Number(cursor.value)];
+  state.perEpoch ??= (await ask(`/jobs/${id}/steps/1`)).steps_per_epoch;
+  const perEpoch = state.perEpoch, step = await ask(`/jobs/${id}/steps/${Math.min(epoch * perEpoch + 1, state.job.progress.epoch * perEpoch)}`);
+  const units = (list) => (list.length ? list.join(", ") : "none");
+  show("step-title", `Step ${step.step}, epoch ${step.epoch}: loss ${number(step.loss)}, learning rate ${number(step.learning_rate)}`);
+  show("step", ...step.layers.map((layer) => make("tr", {}, make("th", { scope: "row" }, `${layer.layer} ${layer.activation}`),
+    ...[layer.parameter_norm, layer.gradient_norm, layer.update_norm].map((norm) => make("td", { class: "figure" }, number(norm))),
+    make("td", {}, units(layer.dead_units)), make("td", {}, units(layer.saturated_units)))));
+  find("step-box").hidden = false;
+}
+
 cursor.addEventListener("input", () => seek(cursor.value));
 cursor.addEventListener("change", () => keep({ epoch: state.live ? null : state.snapshots[Number(cursor.value)]?.epoch ?? null }));
 log.addEventListener("change", draw);
 find("play").addEventListener("click", play);
+find("look").addEventListener("click", coalesced(look));
 find("cancel").addEventListener("click", () => ask(`/jobs/${id}/cancel`, { method: "POST" }).then(poll, complain));
 onThemeChange(() => draw());
 addEventListener("resize", () => state.job && requestAnimationFrame(draw));
