@@ -47,6 +47,7 @@ async function prepare() {
     find("surface-box").hidden = true;
     return;
   }
+  find("held").hidden = state.network.inputs.length === 2;
   [state.x, state.y] = [state.network.axis(x.name), state.network.axis(y.name)];
   if (dataset) {
     const names = dataset.columns.map((column) => column.name), page = await ask(`/datasets/${dataset.id}/rows?limit=1000`);

@@ -30,6 +30,7 @@ export class Wires {
     columns.forEach((column, l) => column.slice(0, MOST_UNITS).forEach((name, k) => dots.append(this.dot(name, ...spot(l, k), l))));
     this.place.replaceChildren(wires, dots);
     const hidden = columns.some((column) => column.length > MOST_UNITS);
+    if (hidden) this.place.append(make("svg:text", { x: 6, y: height - 6, class: "note" }, `the first ${MOST_UNITS} units of each layer`));
     this.place.setAttribute("aria-label", `Network: ${columns.map((c) => c.length).join(", ")} units${hidden ? `; ${MOST_UNITS} of each layer are drawn` : ""}`);
   }
 
