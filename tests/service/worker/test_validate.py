@@ -1,0 +1,46 @@
+"""Large uploads in the worker: Parquet and a profile, or a refusal that leaves no bytes."""
+
+import io
+
+from engine.data.reading import NULLS
+from service.settings import Settings
+from service.storage import Storage
+from service.tables import datasets
+from service.tables.base import Database
+from service.tables.datasets import Dataset
+from service.tables.jobs import Job
+from service.worker.bench import Bench, SharedFlag
+from service.worker.work import work
+
+
+def validated(settings: Settings, database: Database, data: bytes) -> tuple[Dataset, Job, Storage]:
+    storage = Storage(settings.datasets_dir)
+    reading = {"media_type": "text/csv", "types": {}, "nulls": sorted(NULLS)}
+    with database.session() as db:
+        digest = storage.put_file(io.BytesIO(data))
+        dataset, job = datasets.expect(
+            db, owner="local", name=None, sha256=digest, size=len(data), reading=reading
+        )
+    bench = Bench.open(settings, SharedFlag())
+    while work(bench) is not None:
+        pass
+    bench.close()
+    with database.reading() as db:
+        return db.get_one(Dataset, dataset.id), db.get_one(Job, job.id), storage
+
+
+def test_a_good_upload_becomes_parquet(settings: Settings, database: Database) -> None:
+    dataset, job, storage = validated(settings, database, b"x,y\n1,a\n2,b\n")
+    assert (job.status, dataset.status, dataset.row_count) == ("succeeded", "ready", 2)
+    assert storage.read(dataset.sha256).startswith(b"PAR1")
+    assert [path.name for path in settings.datasets_dir.glob("??/*")] == [dataset.sha256]
+
+
+def test_a_bad_upload_says_why_and_leaves_nothing(settings: Settings, database: Database) -> None:
+    dataset, job, _ = validated(settings, database, b"x,y\n1\n")
+    assert (job.status, dataset.status) == ("failed", "validating")
+    assert job.error is not None
+    assert job.error["errors"][0]["detail"] == "line 2 has 1 cells, the header has 2"
+    with database.reading() as db:
+        assert datasets.rejection(db, dataset) == job.error
+    assert list(settings.datasets_dir.glob("??/*")) == []
