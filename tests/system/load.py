@@ -80,4 +80,4 @@ def all_succeed(workshop: Workshop, ids: list[str]) -> None:
             return db.scalar(query.select_from(Job)) or 0
 
     assert ids
-    eventually(lambda: not left(), seconds=60, what="every accepted job has succeeded")
+    eventually(lambda: not left(), seconds=120, what="every accepted job has succeeded")

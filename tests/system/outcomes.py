@@ -26,7 +26,7 @@ def has_begun(workshop: Workshop, job: Job) -> None:
 
 def succeeds(workshop: Workshop, job: Job, wanted: str, *, epochs: int = EPOCHS) -> Job:
     """Waits for the job's end, which must be that of an undisturbed run, each row of the history once."""
-    eventually(lambda: workshop.job(job).done, seconds=40, what="the job is done")
+    eventually(lambda: workshop.job(job).done, seconds=120, what="the job is done")
     done = workshop.job(job)
     assert done.status == "succeeded", done.error
     assert workshop.model(job).sha256 == wanted

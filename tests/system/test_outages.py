@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from service.tables.schema import upgrade
 from tests.servers import ValkeyServer, eventually, free_port
 from tests.system.conftest import Start
 from tests.system.load import Api, Serve, all_succeed, listens
-from tests.system.outcomes import EPOCHS, has_begun, send, succeeds
+from tests.system.outcomes import EPOCHS, children, has_begun, send, succeeds
 from tests.training import LONG_JOB, SEED_JOB, Workshop
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -124,6 +125,11 @@ def _post_in_vain(api: Api, dataset_id: str) -> None:
         return  # the API died before it answered, which is the point
 
 
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@on_sqlite
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
 def test_a_full_disk_stops_nothing_for_longer_than_it_lasts(
     start: Start, serve: Serve, settings: Settings, tmp_path: Path, wanted: str
@@ -168,6 +174,7 @@ def _fill(file: int) -> None:
             continue
 
 
+@on_sqlite
 def test_a_database_locked_by_others_delays_and_loses_nothing(
     start: Start, serve: Serve, sqlite_url: str, settings: Settings, wanted: str
 ) -> None:
@@ -202,6 +209,9 @@ def test_workers_restarted_in_turn_under_load_repeat_nothing(
     with api.under_load(long.dataset_id):
         for _ in range(5):
             workers.append(start("worker"))
+            # A process that has not got so far yet dies of the signal, and holds nothing.
+            pids = partial(children, workers[0].process.pid, sweeper=False)
+            eventually(pids, what="the worker has its children")
             assert workers.pop(0).stop(seconds=6) == 0
     assert succeeds(workshop, long, wanted).attempt == 1
     all_succeed(workshop, api.accepted)
@@ -225,6 +235,7 @@ int clock_gettime(clockid_t id, struct timespec *now) {
 """
 
 
+@on_postgresql
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler for a clock that is wrong")
 def test_hosts_whose_clocks_are_two_hours_apart_steal_no_job(  # noqa: PLR0917 - fixtures
     start: Start,
