@@ -33,7 +33,8 @@ from service.api.inside.existence import job_exists, model_exists
 from service.api.loaded_models import LoadedModels
 from service.broker import Broker
 from service.dashboard.pages import make_pages
-from service.errors import KINDS, ServiceError, invalid
+from service.error_kinds import KINDS
+from service.errors import ServiceError, invalid
 from service.settings import Settings, load_settings
 from service.storage import DamagedBytes, MissingBytes, Storage
 from service.tables.base import Conflict, Database, is_transient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,7 @@ def test_no_function_imports_in_secret(path: Path) -> None:
     assert not hidden
 
 
-def test_most_functions_are_small(record_property: pytest.RecordProperty) -> None:
+def test_most_functions_are_small(record_property: Callable[[str, object], None]) -> None:
     sizes = sorted(size for path in SOURCES for _, size in functions(path))
     half, nine_tenths = statistics.median(sizes), sizes[len(sizes) * 9 // 10]
     record_property("median_function_lines", half)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from service.errors import KINDS
+from service.error_kinds import KINDS
 
 METHODS = ("get", "post", "put", "patch", "delete")
 

@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 
 from engine.errors import BadData, BadModel, Problem
 from service.app import as_service_error, create_app
-from service.errors import KINDS
+from service.error_kinds import KINDS
 from service.settings import Settings
 from service.tables.base import Conflict
 from service.web.openapi import METHODS, operations

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from engine.errors import Problem
-from service.errors import KINDS, ServiceError, invalid, problem_document
+from service.error_kinds import KINDS
+from service.errors import ServiceError, invalid, problem_document
 
 
 @pytest.mark.parametrize("code", KINDS)

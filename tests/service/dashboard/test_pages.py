@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from service.dashboard.pages import make_pages
-from service.errors import KINDS
+from service.error_kinds import KINDS
 
 PAGES = ("/", "/jobs/job_1", "/models/moons@1", "/sandbox", "/problems", "/problems/not_found", "/docs")
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.errors import KINDS
+from service.error_kinds import KINDS
 from service.web.openapi import describe_operation, finish, operations
 
 
