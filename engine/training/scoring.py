@@ -1,4 +1,4 @@
-"""Metrics by scikit-learn's definitions, from true and predicted numbers alone: knows no model and no table."""
+"""Metrics by scikit-learn's definitions, from true and predicted numbers: knows no model and no table."""
 
 from __future__ import annotations
 

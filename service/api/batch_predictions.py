@@ -21,7 +21,7 @@ from service.errors import ServiceError, invalid
 from service.storage import MissingBytes, Outputs
 from service.tables import jobs
 from service.tables.jobs import Status
-from service.web.bodies import JSON_MEDIA_TYPE, json_body
+from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
 from service.web.contract import Blueprint
 from service.web.schemas import Object, Schema, Text, load
 
@@ -53,6 +53,7 @@ _REQUEST_BODY = {"required": True, "content": {JSON_MEDIA_TYPE: {"schema": Batch
 @blueprint.answer(202, JobDetailSchema(), headers=POLLING)
 def create_batch_prediction(model: str) -> tuple[Response, int, dict[str, str]]:
     """Queue predictions for every row of a dataset; the output is CSV or NDJSON."""
+    require_media_type(JSON_MEDIA_TYPE)
     loaded = load_model(model)
     body, problems = load(BatchPredictionBody(), json_body())
     problems += metadata_problems(body.get("metadata"))

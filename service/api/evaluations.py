@@ -15,7 +15,7 @@ from service.api.parts import owner, running
 from service.errors import invalid
 from service.tables import datasets
 from service.tables.datasets import Dataset
-from service.web.bodies import JSON_MEDIA_TYPE, json_body
+from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
 from service.web.contract import Blueprint
 from service.web.schemas import Answer, Schema, StrictInt, Text, load
 
@@ -68,6 +68,7 @@ _REQUEST_BODY = {"required": True, "content": {JSON_MEDIA_TYPE: {"schema": Evalu
 @blueprint.answer(200, EvaluationSchema())
 def create_evaluation(model: str) -> Response:
     """Judge a model on a dataset that has its columns and the target."""
+    require_media_type(JSON_MEDIA_TYPE)
     loaded = load_model(model)
     body = _body()
     dataset = named_dataset(body["dataset_id"])
