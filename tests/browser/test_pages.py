@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import drawn
+from tests.browser.conftest import drawn, train
 
 pytestmark = pytest.mark.system
 
@@ -65,6 +66,15 @@ def test_play_goes_from_the_first_to_the_last(open_page: OpenPage, job: dict[str
     expect(page.get_by_role("button", name="Play")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#now")).to_contain_text("epoch 150 of 150", timeout=20_000)
     expect(page.get_by_role("button", name="Play")).to_have_attribute("aria-pressed", "false")
+
+
+def test_without_its_dataset_a_training_still_shows_its_curves(open_page: OpenPage, service: str) -> None:
+    job = train(service, "moons", [4], training={"epochs": 10, "early_stopping": None})
+    assert httpx.delete(f"{service}/api/v1/datasets/{job['dataset_id']}").status_code == 204
+    page = open_page(f"/jobs/{job['id']}", complain=False)
+    expect(page.locator("#now")).to_contain_text("epoch 10 of 10")
+    expect(page.get_by_text("The dataset was deleted")).to_be_visible()
+    expect(page.locator("#network")).to_be_hidden()
 
 
 def test_a_step_is_looked_at_closely(open_page: OpenPage, job: dict[str, Any]) -> None:

@@ -13,8 +13,9 @@ const cursor = find("cursor"), log = find("log");
 
 async function refresh() {
   state.job = await ask(`/jobs/${id}`);
-  const first = state.network === null;
+  const first = !state.prepared;
   if (first) await prepare();
+  state.prepared = true;
   if (!state.complete) {
     // What is new is added; now and then all is asked for again, thinned, so that a page never grows without end.
     const known = state.rows.length < MOST_ROWS ? (state.rows.at(-1)?.epoch ?? 0) : 0;
@@ -39,7 +40,10 @@ function missing(first) {
 }
 
 async function prepare() {
-  const [shape, dataset] = await Promise.all([ask(`/jobs/${id}/network`), ask(`/datasets/${state.job.dataset_id}`).catch(() => null)]);
+  const [shape, dataset] = await Promise.all([ask(`/jobs/${id}/network`).catch(() => null), ask(`/datasets/${state.job.dataset_id}`).catch(() => null)]);
+  for (const part of ["surface-box", "network-box", "look-box"]) find(part).hidden = shape === null;
+  find("gone").hidden = shape !== null;
+  if (shape === null) return; // the dataset was deleted, and with it how inputs are scaled
   state.network = new Network(shape);
   state.wires = new Wires(find("network"), state.network, null);
   const [x, y] = state.network.numbers;
@@ -85,7 +89,7 @@ function draw() {
   drawCurves(find("loss"), lines("loss"), { ...options, unit: "loss" });
   drawCurves(find("quality"), lines(quality), { ...options, log: false, unit: quality });
   if (!at) return;
-  state.wires.weigh(at.parameters);
+  state.wires?.weigh(at.parameters);
   if (state.x) {
     const count = state.moving ? MOVING_COUNT : COUNT; // coarser while it moves, so that it moves smoothly
     const scores = state.network.surface(at.parameters, state.x, state.y, count, {});
