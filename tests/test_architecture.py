@@ -52,20 +52,19 @@ def test_most_functions_are_small(record_property: Callable[[str, object], None]
     assert nine_tenths <= 20
 
 
-def test_every_source_file_has_a_test_file_or_a_stated_reason() -> None:
-    untested = [
-        str(path.relative_to(ROOT))
-        for path in SOURCES
-        if path.name != "__init__.py" and not mirror(path).exists()
-    ]
-    assert untested == sorted(untested)
-    assert not [path for path in untested if path not in TESTED_ELSEWHERE]
+def test_every_source_file_has_a_test_file() -> None:
+    names = [path.relative_to(ROOT).as_posix() for path in SOURCES if path.name != "__init__.py"]
+    untested = [name for name in names if not (ROOT / TESTED_BY.get(name, mirror(name))).exists()]
+    assert not untested
 
 
-def mirror(path: Path) -> Path:
+def mirror(name: str) -> str:
     """Where the tests of a source file stand."""
-    relative = path.relative_to(ROOT)
-    return ROOT / "tests" / relative.parent / f"test_{relative.name}"
+    folder, _, file = name.rpartition("/")
+    return f"tests/{folder}/test_{file}"
 
 
-TESTED_ELSEWHERE: set[str] = set()
+# Files whose tests stand under another name, because they are one thing with another file.
+TESTED_BY = {
+    "service/error_kinds.py": "tests/service/test_errors.py",
+}

@@ -28,6 +28,7 @@ RIGHT_BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/api/v1/models/nothing/aliases/nothing"): {"version": 1},
     ("PATCH", "/api/v1/models/nothing"): {"name": "x"},
     ("POST", "/api/v1/models/nothing/predictions"): {"instances": [[1]]},
+    ("POST", "/api/v1/models/nothing/evaluations"): {"dataset_id": "ds_x"},
     ("POST", "/api/v1/models/nothing/gradients"): {"instances": [[1]]},
     ("POST", "/api/v1/models/nothing/graph"): {"instance": [1]},
     ("POST", "/api/v1/models/nothing/trace"): {"instance": [1]},
