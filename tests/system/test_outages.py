@@ -211,7 +211,7 @@ def test_workers_restarted_in_turn_under_load_repeat_nothing(
             workers.append(start("worker"))
             # A process that has not got so far yet dies of the signal, and holds nothing.
             pids = partial(children, workers[0].process.pid, sweeper=False)
-            eventually(pids, what="the worker has its children")
+            eventually(lambda pids=pids: len(pids()) >= settings.concurrency)  # type: ignore[misc]  # no inference for defaults
             assert workers.pop(0).stop(seconds=6) == 0
     assert succeeds(workshop, long, wanted).attempt == 1
     all_succeed(workshop, api.accepted)
