@@ -1,7 +1,7 @@
 """Jobs end to end over HTTP, on both databases: `./dev bench jobs [--jobs N] [--queued N] [--database KIND]`.
 
 Tiny jobs (100 rows, 21 epochs, 16 units), so that all but the training shows. Client, API, worker and
-database share the machine's cores. PostgreSQL syncs its log to the disk, SQLite has the service's own default.
+database share the machine's cores. PostgreSQL syncs its log to the disk, SQLite has the service's default.
 """
 
 import os

@@ -66,5 +66,9 @@ def mirror(name: str) -> str:
 
 # Files whose tests stand under another name, because they are one thing with another file.
 TESTED_BY = {
+    "service/api/deliveries.py": "tests/service/api/test_webhooks.py",
     "service/error_kinds.py": "tests/service/test_errors.py",
+    "service/tables/deliveries.py": "tests/service/api/test_webhooks.py",
+    "service/tables/events.py": "tests/service/api/test_job_events.py",
+    "service/tables/idempotency.py": "tests/service/api/test_idempotency.py",
 }

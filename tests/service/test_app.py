@@ -29,6 +29,7 @@ RIGHT_BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/api/v1/models/nothing"): {"name": "x"},
     ("POST", "/api/v1/models/nothing/predictions"): {"instances": [[1]]},
     ("POST", "/api/v1/models/nothing/evaluations"): {"dataset_id": "ds_x"},
+    ("POST", "/api/v1/models/nothing/batch-predictions"): {"dataset_id": "ds_x"},
     ("POST", "/api/v1/models/nothing/gradients"): {"instances": [[1]]},
     ("POST", "/api/v1/models/nothing/graph"): {"instance": [1]},
     ("POST", "/api/v1/models/nothing/trace"): {"instance": [1]},
