@@ -1,8 +1,10 @@
 """The worker process: Celery's main process, its pool of training children, and the sweeper beside them."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -21,12 +23,13 @@ _log = get_logger(__name__)
 class Worker:
     """What the main process and its children do when Celery calls."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, scratch: str | None = None) -> None:
         self._settings = settings
         self._stopping, self._board = SharedFlag(), BusyBoard()
         self._bench: Bench | None = None
         self._sweeper: subprocess.Popen[bytes] | None = None
         self._pid = os.getpid()
+        self._scratch = scratch
 
     def hooks(self) -> WorkerHooks:
         """The calls that Celery makes."""
@@ -88,6 +91,8 @@ class Worker:
         while self._board.anyone():
             time.sleep(0.01)
         self.stop_sweeper()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
         os._exit(0)
 
     def stop_sweeper(self) -> None:
@@ -106,10 +111,12 @@ def run(settings: Settings) -> int:
     database = Database(settings.database, pool_size=1)
     require_current(database)
     database.close()  # before any fork: children open their own
-    worker = Worker(settings)
-    worker.keep_sweeper()
-    _log.info("worker started", concurrency=settings.concurrency)
-    try:
-        return run_worker(settings, worker.hooks())
-    finally:
-        worker.stop_sweeper()
+    with tempfile.TemporaryDirectory(prefix="gradhouse-worker-", ignore_cleanup_errors=True) as scratch:
+        tempfile.tempdir = scratch  # what the pool puts down must go even when this process leaves at once
+        worker = Worker(settings, scratch)
+        worker.keep_sweeper()
+        _log.info("worker started", concurrency=settings.concurrency)
+        try:
+            return run_worker(settings, worker.hooks())
+        finally:
+            worker.stop_sweeper()
