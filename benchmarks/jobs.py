@@ -197,7 +197,7 @@ def _with_backlog(house: House, dataset: str) -> None:
 
 @click.command()
 @click.option("--jobs", "count", default=1000, help="jobs of the throughput measurement")
-@click.option("--queued", type=click.IntRange(1), default=10_000, help="jobs that wait in the last measurement")
+@click.option("--queued", type=click.IntRange(1), default=10_000, help="jobs waiting in the last measurement")
 @click.option("--database", "kinds", multiple=True, type=click.Choice(DATABASES), default=DATABASES)
 def main(count: int, queued: int, kinds: tuple[str, ...]) -> None:
     """Measure jobs end to end."""
