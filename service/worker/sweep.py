@@ -21,6 +21,8 @@ from service.telemetry import get_logger
 from service.worker.courier import Courier
 from service.worker.orphans import remove_orphans
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
 RARE_SECONDS = 30.0  # between two looks for what goes wrong seldom
 PATIENCE_SECONDS = 5.0  # for the database, within one sweep
 
@@ -133,6 +135,16 @@ class Watchdog:
         return not claimed and busy < self._settings.concurrency and bool(self._broker.depth())
 
 
+def end_once(*_: object) -> None:
+    """Ends the process at the first signal: a transaction cut short has not happened.
+
+    The worker sends another when it has waited; by then Python may be leaving, and must not be cut short.
+    """
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(0)
+
+
 def run(settings: Settings, beside: int | None = None) -> None:
     """Sweeps until told to end; `beside` is the worker process to watch, to announce, and to die with.
 
@@ -143,8 +155,8 @@ def run(settings: Settings, beside: int | None = None) -> None:
     sweeper = Sweeper(settings, database, broker)
     watchdog = Watchdog(settings, database, broker, beside) if beside else None
     Courier(database, settings).start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))  # a transaction cut short has not happened
+    for number in ENDING:
+        signal.signal(number, end_once)
     try:
         while True:
             if beside:

@@ -14,7 +14,7 @@ from service.processes import host
 from service.settings import Settings
 from service.tables import claims
 from service.tables.base import Database
-from service.worker.sweep import Sweeper, Watchdog
+from service.worker.sweep import ENDING, Sweeper, Watchdog, end_once
 from tests.servers import eventually
 from tests.training import Workshop
 
@@ -125,3 +125,14 @@ def test_a_busy_worker_is_left_in_peace(settings: Settings, workshop: Workshop, 
     assert living.poll() is None
     living.kill()
     living.wait()
+
+
+def test_a_second_signal_does_not_disturb_the_end() -> None:
+    before = {number: signal.getsignal(number) for number in ENDING}
+    try:
+        with pytest.raises(SystemExit):
+            end_once()
+        assert {signal.getsignal(number) for number in ENDING} == {signal.SIG_IGN}
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
