@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.workloads import Workload
-from engine.compiler.ir import DOUBLE, Index
+from engine.compiler.assembly.ir import DOUBLE, Index
+from engine.compiler.assembly.module import Module
+from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import compile_text
-from engine.compiler.module import Module
-from engine.compiler.vectors import Vectors
 
 CHAINS = 12
 TANH_NANOSECONDS = 0.6

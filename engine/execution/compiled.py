@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.compiler.frame import HISTORY, Frame
-from engine.compiler.heads import TALLIES
 from engine.compiler.jit import Target
-from engine.compiler.layout import LayerShape, flat_positions, rounded_up
-from engine.compiler.program import KNOWN_CORRECTIONS, program
-from engine.compiler.shape import ProgramShape, structure, variables
+from engine.compiler.kernels.heads import TALLIES
+from engine.compiler.kernels.layout import LayerShape, flat_positions, rounded_up
+from engine.compiler.programs.frame import HISTORY, Frame
+from engine.compiler.programs.shape import ProgramShape, structure, variables
+from engine.compiler.programs.training import KNOWN_CORRECTIONS, program
 from engine.execution.plan import (
     DROPOUT_STREAM,
     SHUFFLE_STREAM,

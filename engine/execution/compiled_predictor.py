@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from engine.compiler.jit import Target
-from engine.compiler.layout import flat_positions
-from engine.compiler.prediction import ROWS_AT_ONCE, PredictionShape, prediction_program
+from engine.compiler.kernels.layout import flat_positions
+from engine.compiler.programs.prediction import ROWS_AT_ONCE, PredictionShape, prediction_program
 from engine.execution.compiled import aligned_zeros, layer_shapes
 from engine.execution.plan import Array, LayerPlan
 

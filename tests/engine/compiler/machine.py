@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.compiler.floating import flush_denormals
-from engine.compiler.ir import DOUBLE, Real
+from engine.compiler.assembly.floating import flush_denormals
+from engine.compiler.assembly.ir import DOUBLE, Real
+from engine.compiler.assembly.module import Module
+from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import Target, compile_text
-from engine.compiler.module import Module
-from engine.compiler.vectors import Vectors
 from engine.execution.compiled import aligned_zeros
 
 Array = NDArray[Any]

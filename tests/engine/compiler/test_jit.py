@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from engine.compiler import jit
-from engine.compiler.ir import DOUBLE
+from engine.compiler.assembly.ir import DOUBLE
+from engine.compiler.assembly.module import Module
+from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import CACHE_VARIABLE, ObjectStore, Target, compile_text, default_directory, host
-from engine.compiler.module import Module
-from engine.compiler.vectors import Vectors
 
 
 def doubling(factor: float = 2.0) -> str:

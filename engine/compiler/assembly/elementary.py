@@ -1,0 +1,249 @@
+"""exp, log, tanh, erf and their kin on vectors, to about 3 units in the last place, edges included.
+
+Each follows the edges of `autograd/primitives.py`: overflow to infinity, log 0 = −infinity, NaN in,
+NaN out. Denormal results are flushed to 0. Coefficients are those of the plain series, made here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.compiler.assembly.ir import Real, Vector
+from engine.compiler.assembly.vectors import Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """What the bit tricks need to know of a floating type.
+
+    `rounder` is 1.5·2ᵖ: adding it leaves the rounded sum in the lowest bits. ln 2 is split in two, its
+    upper part short enough that k times it is exact. A guess is what a number's bits (halved, for the
+    root) are taken from to guess 1/√x, 1/x: the exponent changes sign, the fraction roughly does.
+    """
+
+    fraction_bits: int
+    rounder: float
+    half: int
+    root_half: int
+    ln2: tuple[float, float]
+    exp_range: tuple[float, float]
+    exp_series: tuple[float, ...]
+    log_terms: int
+    root_guess: int
+    quotient_guess: int
+
+
+# (eʳ − 1 − r) / r² for |r| ≤ ½ ln 2, interpolated at its 10 Chebyshev nodes with 60 digits (mpmath): two
+# terms shorter than the series 1/2 + r/6 + …, and wrong by 4e-17 of eʳ − 1.
+_EXP_SERIES = (
+    0.5000000000000001,
+    0.16666666666666669,
+    0.041666666666624136,
+    0.008333333333330063,
+    0.001388888891720967,
+    0.00019841269863050506,
+    2.4801521302241082e-05,
+    2.7557268464831627e-06,
+    2.7620085455018414e-07,
+    2.510038319586702e-08,
+)
+
+_FORMATS = {
+    64: _Format(
+        52,
+        1.5 * 2.0**52,
+        0x3FE0_0000_0000_0000,
+        0x3FE6_A09E_667F_3BCD,
+        (float.fromhex("0x1.62e42feep-1"), 1.9082149292705877e-10),
+        (-708.4, 710.0),
+        _EXP_SERIES,
+        10,
+        0x5FE6_EB50_C7B5_37A9,
+        0x7FDE_6238_22FC_16E6,
+    ),
+    32: _Format(
+        23,
+        1.5 * 2.0**23,
+        0x3F00_0000,
+        0x3F35_04F3,
+        (float.fromhex("0x1.62e4p-1"), 1.4286068203094173e-06),
+        (-87.34, 89.0),
+        tuple(1.0 / math.factorial(n) for n in range(2, 8)),
+        5,
+        0x5F37_59DF,
+        0x7EF1_27EA,
+    ),
+}
+
+
+def _format(real: Real) -> _Format:
+    return _FORMATS[real.bits]
+
+
+def polynomial(code: Vectors, x: Vector, coefficients: Sequence[float]) -> Vector:
+    """c₀ + c₁x + c₂x² …: even and odd powers apart, two chains that run side by side."""
+    if len(coefficients) < 3:
+        return code.fma(x, coefficients[1], coefficients[0])
+    square = code.times(x, x)
+    even, odd = _horner(code, square, coefficients[::2]), _horner(code, square, coefficients[1::2])
+    return code.fma(odd, x, even)
+
+
+def _horner(code: Vectors, x: Vector, coefficients: Sequence[float]) -> Vector:
+    result = code.constant(coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        result = code.fma(result, x, coefficient)
+    return result
+
+
+def at_least(code: Vectors, x: Vector, bound: float) -> Vector:
+    """max(x, bound), NaN staying NaN."""
+    return code.either(code.compare("olt", x, bound), bound, x)
+
+
+def at_most(code: Vectors, x: Vector, bound: float) -> Vector:
+    """min(x, bound), NaN staying NaN."""
+    return code.either(code.compare("ogt", x, bound), bound, x)
+
+
+def _reduced_exp(code: Vectors, x: Vector, *, negative: bool = False) -> tuple[Vector, Vector]:
+    """(p, s) with eˣ = 2s·(1 + p): x = k·ln 2 + r with |r| ≤ ½ ln 2, p = eʳ − 1, s = 2ᵏ⁻¹.
+
+    Half of 2ᵏ, since 2¹⁰²⁴ itself would overflow where 2¹⁰²⁴·(1 + p) need not. An x that is known to be
+    `negative` has no upper bound to pass.
+    """
+    format_ = _format(code.real)
+    x = at_least(code, x, format_.exp_range[0])
+    x = x if negative else at_most(code, x, format_.exp_range[1])
+    shifted = code.fma(x, math.log2(math.e), format_.rounder)
+    k = code.minus(shifted, format_.rounder)
+    r = code.fma(k, -format_.ln2[1], code.fma(k, -format_.ln2[0], x))
+    p = code.fma(polynomial(code, r, format_.exp_series), code.times(r, r), r)
+    exponent = code.bits("shl", code.as_bits(shifted), format_.fraction_bits)
+    return p, code.as_reals(code.bits("add", exponent, format_.half))
+
+
+def quick_root(code: Vectors, x: Vector) -> Vector:
+    """√x for 0 ≤ x < infinity, to a unit in the last place: 1/√x by Newton's rule, then x · 1/√x mended."""
+    safe = at_least(code, x, 1e-290 if code.real.bits == 64 else 1e-30)
+    half = code.times(safe, 0.5)
+    guess = code.bits_constant(_format(code.real).root_guess)
+    inverse = code.as_reals(code.bits("sub", guess, code.bits("lshr", code.as_bits(safe), 1)))
+    for _ in range(3):
+        error = code.fma(code.negative(code.times(half, inverse)), inverse, 0.5)
+        inverse = code.fma(inverse, error, inverse)
+    root = code.times(x, inverse)
+    return code.fma(code.fma(code.negative(root), root, x), code.times(inverse, 0.5), root)
+
+
+def quick_quotient(code: Vectors, a: Vector, b: Vector) -> Vector:
+    """a / b for b of ordinary size, to a unit in the last place: 1/b by two cubic steps, then mended.
+
+    Below some 1e-290 the remainder that mends it is denormal, and half of the digits are lost.
+    """
+    minus_b = code.negative(b)
+    guess = code.bits_constant(_format(code.real).quotient_guess)
+    inverse = code.as_reals(code.bits("sub", guess, code.as_bits(b)))
+    for _ in range(2):
+        error = code.fma(minus_b, inverse, 1.0)
+        inverse = code.fma(inverse, code.fma(error, error, error), inverse)
+    quotient = code.times(a, inverse)
+    return code.fma(code.fma(minus_b, quotient, a), inverse, quotient)
+
+
+def exp(code: Vectors, x: Vector) -> Vector:
+    """eˣ."""
+    p, scale = _reduced_exp(code, x)
+    return code.times(code.fma(scale, p, scale), 2.0)
+
+
+def expm1(code: Vectors, x: Vector) -> Vector:
+    """eˣ − 1, without cancellation near 0."""
+    p, scale = _reduced_exp(code, x)
+    return code.times(code.fma(scale, p, code.minus(scale, 0.5)), 2.0)
+
+
+def tanh(code: Vectors, x: Vector) -> Vector:
+    """−h / (h + 1) with h = ½ expm1(−2|x|), and the sign of x."""
+    p, scale = _reduced_exp(code, code.times(code.magnitude(x), -2.0), negative=True)
+    h = code.fma(scale, p, code.minus(scale, 0.5))
+    return code.with_sign(quick_quotient(code, h, code.plus(h, 1.0)), x)
+
+
+def log(code: Vectors, x: Vector) -> Vector:
+    """x = 2ᵏ(1 + f) with 1 + f near 1; log(1 + f) = 2 atanh(s), s = f / (2 + f)."""
+    format_ = _format(code.real)
+    bits = code.as_bits(x)
+    k = code.bits("ashr", code.bits("sub", bits, format_.root_half), format_.fraction_bits)
+    mantissa = code.bits("sub", bits, code.bits("shl", k, format_.fraction_bits))
+    exponent = code.value(f"sitofp {code.real.bits_vector} {k} to {code.real.vector}")
+    f = code.minus(code.as_reals(mantissa), 1.0)
+    s = code.over(f, code.plus(f, 2.0))
+    square = code.times(s, s)
+    series = [2.0 / (2 * n + 1) for n in range(1, format_.log_terms + 1)]
+    tail = code.times(square, polynomial(code, square, series))
+    correction = code.fma(s, code.minus(f, tail), code.times(exponent, -format_.ln2[1]))
+    result = code.fma(exponent, format_.ln2[0], code.minus(f, correction))
+    at_zero = code.either(code.compare("oeq", x, 0.0), -math.inf, math.nan)
+    result = code.either(code.compare("ogt", x, 0.0), result, at_zero)
+    return code.either(code.compare("oeq", x, math.inf), math.inf, result)
+
+
+def log1p(code: Vectors, x: Vector) -> Vector:
+    """log(1 + x): log of the rounded sum, plus what rounding lost over the sum."""
+    total = code.plus(1.0, x)
+    lost = code.over(code.minus(x, code.minus(total, 1.0)), total)
+    inside = code.both("and", code.compare("ogt", total, 0.0), code.compare("olt", total, math.inf))
+    return code.plus(log(code, total), code.either(inside, lost, 0.0))
+
+
+# erfc(x)·exp(x²) on 1 ≤ x ≤ 6 as a polynomial in 11.9/(x + 2.5) − 2.4, which runs over −1 … 1:
+# interpolated at its 15 Chebyshev nodes with 60 digits (mpmath), wrong by less than 3e-18 of erf.
+_ERFC_TAIL = (
+    0.21394805165754288,
+    0.1579805843819203,
+    0.04499721517041194,
+    0.009374321292825503,
+    0.001249399740407146,
+    5.0537110031885635e-05,
+    -1.4819868220100511e-05,
+    -1.9887461143294538e-06,
+    2.3120180348334922e-07,
+    5.1397546415756185e-08,
+    -6.149413585806772e-09,
+    -1.2846022268262057e-09,
+    2.3412631585356397e-10,
+    2.6026771505342537e-11,
+    -8.485412568262359e-12,
+)
+
+
+def erf(code: Vectors, x: Vector) -> Vector:
+    """The error function: its series up to 1, from there 1 − exp(−x²)·(erfc(x)·exp(x²))."""
+    size = code.magnitude(x)
+    square = code.times(x, x)
+    series = [2.0 / math.sqrt(math.pi) * (-1.0) ** n / (math.factorial(n) * (2 * n + 1)) for n in range(18)]
+    near = code.times(x, polynomial(code, at_most(code, square, 1.0), series))
+    inside = at_most(code, at_least(code, size, 1.0), 6.0)
+    t = code.minus(code.over(11.9, code.plus(inside, 2.5)), 2.4)
+    tail = polynomial(code, t, _ERFC_TAIL)
+    far = code.minus(1.0, code.times(exp(code, code.negative(code.times(inside, inside))), tail))
+    return code.either(code.compare("ole", size, 1.0), near, code.with_sign(far, x))
+
+
+def power(code: Vectors, a: Vector, b: Vector) -> Vector:
+    """aᵇ as exp(b·log|a|), with pow's signs: NaN for a negative base and a broken exponent."""
+    base = code.magnitude(a)
+    size = exp(code, code.times(b, log(code, base)))
+    size = code.either(code.compare("oeq", base, 1.0), 1.0, size)
+    one = code.both("or", code.compare("oeq", b, 0.0), code.compare("oeq", a, 1.0))
+    whole = code.compare("oeq", code.floor(b), b)
+    even = code.compare("oeq", code.times(code.floor(code.times(b, 0.5)), 2.0), b)
+    no_root = code.both("and", code.compare("ogt", base, 0.0), code.compare("olt", base, math.inf))
+    broken = code.either(no_root, math.nan, size)
+    broken = code.either(code.compare("uno", b, b), math.nan, broken)
+    signed = code.either(whole, code.either(even, size, code.negative(size)), broken)
+    below = code.compare("olt", code.with_sign(code.constant(1.0), a), 0.0)  # −0 too
+    return code.either(one, 1.0, code.either(below, signed, size))

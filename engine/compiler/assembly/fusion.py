@@ -1,0 +1,73 @@
+"""What an optimizer's update does to each parameter, in as few instructions as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.autograd.value import Value
+from engine.compiler.assembly import elementary
+from engine.compiler.assembly.lower import Lowered, Term, uses
+from engine.compiler.assembly.vectors import Vectors
+
+
+class FusedUpdate:
+    """The varying nodes of an update: products and sums fused, fixed divisors multiplied by.
+
+    Roots and quotients of varying numbers are iterated rather than left to the divider, which takes
+    one of them at a time.
+    """
+
+    def __init__(
+        self, code: Vectors, nodes: list[Value], known: dict[int, Term], inverse: Mapping[int, str]
+    ) -> None:
+        self._code, self._known, self._inverse = code, known, inverse
+        used = uses(nodes)
+        self._fusible = {id(n) for n in nodes if self._is_product(n) and used[id(n)] == 1}
+        for node in nodes:
+            if id(node) not in known and id(node) not in self._fusible:
+                known[id(node)] = self._term(node) if node.op else node.data
+
+    def vector(self, node: Value) -> str:
+        """A node's value in a register."""
+        term = self._value(node)
+        return self._code.constant(term) if isinstance(term, float) else term
+
+    def _is_product(self, node: Value) -> bool:
+        return node.op == "*" or (node.op == "/" and id(node.operands[1]) in self._inverse)
+
+    def _factors(self, node: Value) -> tuple[Term, Term]:
+        """What a product multiplies; a fixed divisor comes as its reciprocal."""
+        a, b = node.operands
+        return self._value(a), self._inverse[id(b)] if node.op == "/" else self._value(b)
+
+    def _value(self, node: Value) -> Term:
+        """A node's value; a product that waited for a sum to join is computed now."""
+        if id(node) not in self._known:
+            self._known[id(node)] = self._code.times(*self._factors(node))
+        return self._known[id(node)]
+
+    def _term(self, node: Value) -> Term:
+        code = self._code
+        if self._is_product(node):
+            return code.times(*self._factors(node))
+        if node.op in ("+", "-") and (fused := self._fused(node)) is not None:
+            return fused
+        a, *b = (self._value(operand) for operand in node.operands)
+        if node.op == "/" and isinstance(a, str) and isinstance(b[0], str):
+            return elementary.quick_quotient(code, a, b[0])
+        if node.op == "**" and isinstance(a, str) and b[0] == 0.5:
+            return elementary.quick_root(code, a)
+        return Lowered(code, [node], dict(zip(map(id, node.operands), (a, *b), strict=True))).term(node)
+
+    def _fused(self, node: Value) -> str | None:
+        """a·b + c, or c − a·b, where one operand of the sum is a product used nowhere else."""
+        code, (left, right) = self._code, node.operands
+        if id(right) in self._fusible and id(right) not in self._known:
+            a, b = self._factors(right)
+            a = a if node.op == "+" else code.negative(a)
+            return code.fma(a, b, self._value(left))
+        if id(left) in self._fusible and id(left) not in self._known:
+            a, b = self._factors(left)
+            c = self._value(right)
+            return code.fma(a, b, c if node.op == "+" else code.negative(c))
+        return None

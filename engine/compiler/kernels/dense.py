@@ -1,0 +1,256 @@
+"""Matrix kernels over panels: a layer forward, its input gradient, its weight gradient.
+
+The inner loops keep a tile of results in registers: `tile` rows by one panel forward, 8 inputs by one
+panel for the weights. Each result is one chain of fused multiply-adds in the order of its index (or a
+few chains, in numbers fixed by the shape), so no choice of tile can change a bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from engine.compiler.assembly.ir import Index, Vector
+from engine.compiler.assembly.lower import Formula
+from engine.compiler.assembly.module import Module
+from engine.compiler.assembly.vectors import ZERO, Vectors
+from engine.compiler.kernels.layout import LayerLayout, Panels, rounded_up
+
+UNROLLED = 4
+INPUTS_AT_ONCE = 8
+
+Slope = str | None
+"""How the slope of an activation is known: a formula of the result `o`, STORED numbers, or None: it is 1."""
+STORED = "stored"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How rows of a batch are laid out: `capacity` rows from one panel to the next, `tile` at a time."""
+
+    capacity: int
+    tile: int
+    batch: int
+
+    @property
+    def tiled(self) -> Index:
+        """Rows in whole tiles: known where the batch is a single tile, else the argument %rows."""
+        return self.tile if self.batch <= self.tile else "%rows"
+
+    def in_group(self, lanes: int) -> int:
+        """Rows in a group that fills a vector: fewer than its lanes where the batch has no more."""
+        return min(lanes, rounded_up(self.batch, self.tile))
+
+
+def sloped(code: Vectors, rule: Slope, slope: Vector, source: Callable[[], Vector]) -> Vector:
+    """slope · activation′, where `source` loads the activation's result or its stored slope."""
+    if rule is None:
+        return slope
+    if rule == STORED:
+        return code.times(slope, source())
+    scaled = Formula(code, {"o": source()}).scaled(rule, slope)
+    return scaled if isinstance(scaled, str) else code.constant(scaled)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """rows × weights: `[panel][row]` of inputs times `[panel][input]` of weights, panel by panel.
+
+    `lead` rows stand before the weights in a panel (1: the biases, from which the sums start), `stride`
+    is the size of a panel of weights. `activation` names what is done to each sum; `slope` is the rule
+    by which a gradient goes through the activation of the layer below.
+    """
+
+    inputs: Panels
+    outputs: Panels
+    lead: int
+    stride: int
+    rows: Rows
+    activation: str | None = None
+    slope: Slope = None
+    split: bool = True
+
+    @property
+    def chains(self) -> int:
+        """Chains a sum is split in, where the batch alone has too few sums to fill the pipeline."""
+        if not self.split:
+            return 1
+        results = self.rows.batch * self.outputs.vectors
+        return min(4, 8 // results) if results < 8 <= self.inputs.size else 1
+
+
+def product(module: Module, spec: Product, finish: Callable[[Vectors, Vector], Vector]) -> str:
+    """The kernel `(inputs, weights, results, source of slopes; rows)`."""
+
+    def emit(code: Vectors) -> None:
+        code.loop(0, spec.outputs.count, 1, [], lambda panel, _: _product_panel(code, spec, panel, finish))
+
+    return module.define(spec, "product", ["%a*", "%w*", "%out*", "%s*", "%rows"], emit)
+
+
+def _product_panel(
+    code: Vectors, spec: Product, panel: Index, finish: Callable[[Vectors, Vector], Vector]
+) -> list[str]:
+    lanes, width = code.real.lanes, spec.outputs.width
+    weights = code.at("%w", code.multiply(panel, spec.stride))
+    start = [code.load(weights, v * lanes) if spec.lead else ZERO for v in range(spec.outputs.vectors)]
+    weights = code.at(weights, spec.lead * width)
+    offset = code.multiply(panel, spec.rows.capacity * width)
+
+    def tile(row: Index, _: list[str]) -> list[str]:
+        sums = _product_tile(code, spec, code.at("%a", code.multiply(row, spec.inputs.width)), weights, start)
+        place = code.add(offset, code.multiply(row, width))
+        out, source = code.at("%out", place), code.at("%s", place)
+        for k, total in enumerate(sums):
+            result = sloped(code, spec.slope, total, partial(code.load, source, k * lanes))
+            code.store(finish(code, result), out, k * lanes)
+        return []
+
+    code.loop(0, spec.rows.tiled, spec.rows.tile, [], tile)
+    return []
+
+
+def _product_tile(code: Vectors, spec: Product, a: str, weights: str, start: list[Vector]) -> list[Vector]:
+    """The sums of one tile of rows by one panel of outputs."""
+    tile, width = spec.rows.tile, spec.inputs.width
+    sums = start * tile + [ZERO] * (len(start) * tile * (spec.chains - 1))
+    whole = spec.inputs.size // width
+
+    def panel(k: Index, sums: list[str]) -> list[str]:
+        inputs = code.at(a, code.multiply(k, spec.rows.capacity * width))
+        here = code.at(weights, code.multiply(k, width * spec.outputs.width))
+        return _accumulate(code, spec, (inputs, here), width, sums)
+
+    if whole:
+        sums = code.loop(0, whole, 1, [(code.real.vector, s) for s in sums], panel)
+    if rest := spec.inputs.size - whole * width:
+        inputs = code.at(a, whole * spec.rows.capacity * width)
+        here = code.at(weights, whole * width * spec.outputs.width)
+        sums = _accumulate(code, spec, (inputs, here), rest, sums)
+    results, step = sums[: len(start) * tile], len(start) * tile
+    for chain in range(1, spec.chains):
+        results = [
+            code.plus(x, y) for x, y in zip(results, sums[chain * step : (chain + 1) * step], strict=True)
+        ]
+    return results
+
+
+def _accumulate(
+    code: Vectors, spec: Product, sources: tuple[str, str], count: int, sums: list[Vector]
+) -> list[Vector]:
+    """Adds the products of `count` inputs with their weights, both read from `sources`, to the sums."""
+    a, weights = sources
+
+    def some(first: Index, sums: list[str], n: int) -> list[str]:
+        sums = list(sums)
+        here, row = code.at(a, first), code.at(weights, code.multiply(first, spec.outputs.width))
+        for k in range(n):
+            w = [
+                code.load(row, k * spec.outputs.width + v * code.real.lanes)
+                for v in range(spec.outputs.vectors)
+            ]
+            for r in range(spec.rows.tile):
+                x = code.spread(here, k + r * spec.inputs.width)
+                for v, weight in enumerate(w):
+                    j = ((k % spec.chains) * spec.rows.tile + r) * len(w) + v
+                    sums[j] = code.fma(x, weight, sums[j])
+        return sums
+
+    whole = count // UNROLLED * UNROLLED
+    if whole:
+        typed = [(code.real.vector, s) for s in sums]
+        sums = code.loop(0, whole, UNROLLED, typed, lambda k, sums: some(k, sums, UNROLLED))
+    return some(whole, sums, count - whole) if count > whole else sums
+
+
+@dataclass(frozen=True, slots=True)
+class WeightGradient:
+    """inputsᵀ × slopes, one panel of outputs after the other, each handed to the optimizer at once.
+
+    `update` names the optimizer's kernel; where it is None the gradient is left in place of scratch, at
+    the parameters' own offsets, for a later look at the whole of it.
+    """
+
+    layout: LayerLayout
+    rows: Rows
+    update: str | None
+
+
+def weight_gradient(module: Module, spec: WeightGradient) -> str:
+    """The kernel `(inputs, slopes, parameters, gradient, constants; rows)`."""
+
+    def emit(code: Vectors) -> None:
+        code.loop(0, spec.layout.outputs.count, 1, [], lambda panel, _: _gradient_panel(code, spec, panel))
+
+    return module.define(spec, "weight_gradient", ["%a*", "%g*", "%w*", "%d*", "%c*", "%rows"], emit)
+
+
+def _gradient_panel(code: Vectors, spec: WeightGradient, panel: Index) -> list[str]:
+    layout, width = spec.layout, spec.layout.inputs.width
+    slopes = code.at("%g", code.multiply(panel, spec.rows.capacity * layout.outputs.width))
+    place = code.multiply(panel, layout.panel)
+    gradient = code.at("%d", 0 if spec.update else place)
+    whole = layout.inputs.size // width
+
+    def inputs_panel(k: Index, size: int, *, biased: bool) -> None:
+        for first in range(0, size, INPUTS_AT_ONCE):
+            some = min(INPUTS_AT_ONCE, size - first)
+            inputs = code.at("%a", code.add(first, code.multiply(k, spec.rows.capacity * width)))
+            row = code.add(code.multiply(k, width), first)
+            totals = _gradient_sums(code, spec, (inputs, slopes), some, biased=biased and first == 0)
+            place = code.at(gradient, code.multiply(code.add(row, 1), layout.outputs.width))
+            weights = some * layout.outputs.vectors
+            for j, total in enumerate(totals):  # past the weights' sums come the biases', in row 0
+                base, vector = (place, j) if j < weights else (gradient, j - weights)
+                code.store(total, base, vector * code.real.lanes)
+
+    def later(k: Index, _: list[str]) -> list[str]:
+        inputs_panel(k, width, biased=False)
+        return []
+
+    if whole > 1:  # the first one apart, since it sums the biases too
+        inputs_panel(0, width, biased=True)
+        code.loop(1, whole, 1, [], later)
+    elif whole:
+        inputs_panel(0, width, biased=True)
+    if rest := layout.inputs.size - whole * width:
+        inputs_panel(whole, rest, biased=not whole)
+    if spec.update:
+        code.call(spec.update, layout.panel, pointers=[code.at("%w", place), gradient, "%c"])
+    return []
+
+
+def _gradient_sums(
+    code: Vectors, spec: WeightGradient, sources: tuple[str, str], count: int, *, biased: bool
+) -> list[Vector]:
+    """The sums over rows for `count` inputs, and then the biases'.
+
+    Few sums are split in two chains, of the even and of the odd rows: one would wait for itself.
+    """
+    outputs, lanes = spec.layout.outputs, code.real.lanes
+    at_once = next(n for n in (4, 2, 1) if spec.rows.tile % n == 0)
+    sums = (count + biased) * outputs.vectors
+    chains = min(2 if sums < 8 else 1, at_once)
+
+    def rows(row: Index, totals: list[str]) -> list[str]:
+        totals = list(totals)
+        inputs = code.at(sources[0], code.multiply(row, spec.layout.inputs.width))
+        here = code.at(sources[1], code.multiply(row, outputs.width))
+        for r in range(at_once):
+            g = [code.load(here, r * outputs.width + v * lanes) for v in range(outputs.vectors)]
+            base = (r % chains) * sums
+            for k in range(count):
+                x = code.spread(inputs, r * spec.layout.inputs.width + k)
+                for v, slope in enumerate(g):
+                    j = base + k * len(g) + v
+                    totals[j] = code.fma(x, slope, totals[j])
+            for v, slope in enumerate(g if biased else []):
+                j = base + count * len(g) + v
+                totals[j] = code.plus(totals[j], slope)
+        return totals
+
+    totals = code.loop(0, spec.rows.tiled, at_once, [(code.real.vector, ZERO)] * (sums * chains), rows)
+    if chains == 2:
+        totals = [code.plus(x, y) for x, y in zip(totals[:sums], totals[sums:], strict=True)]
+    return totals

@@ -1,0 +1,1 @@
+"""Whole programs: a training, a prediction."""

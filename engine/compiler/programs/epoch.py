@@ -1,0 +1,105 @@
+"""The end of an epoch: its sums to the history, its loss judged, the best parameters kept.
+
+The rules are those of `State.observe` and `State.is_over` in execution/plan.py.
+"""
+
+from __future__ import annotations
+
+from engine.compiler.assembly.ir import Index
+from engine.compiler.assembly.vectors import Vectors
+from engine.compiler.kernels.heads import TALLIES
+from engine.compiler.programs.frame import HISTORY, FrameInCode
+from engine.compiler.programs.network import Network
+from engine.compiler.programs.shape import ProgramShape
+
+_POSITIONS = {"loss": 0, "accuracy": 1, "r2": 1}
+
+
+class EpochEnd:
+    """Emits what happens after an epoch's last step."""
+
+    def __init__(self, code: Vectors, frame: FrameInCode, shape: ProgramShape, network: Network) -> None:
+        self._code, self._frame, self._shape, self._network = code, frame, shape, network
+
+    def emit(self, epoch: Index, first: str) -> None:
+        """Writes the epoch's row of history and decides what it means."""
+        code, frame = self._code, self._frame
+        sums = self._sums()
+        row = code.multiply(code.subtract(epoch, first), HISTORY)
+        history = frame.load("history")
+        finite = self._finite(sums)
+        value = self._watched(sums)
+        for i, number in enumerate((*sums, value)):
+            address = code.value(f"getelementptr inbounds double, ptr {history}, i64 {code.add(row, i)}")
+            code.do(f"store double {number}, ptr {address}, align 8")
+        done = code.value(f"add i64 {epoch}, 1")
+        frame.store("epoch", done)
+        diverged = code.value(f"xor i1 {finite}, true")
+        frame.store("diverged", code.value(f"zext i1 {diverged} to i64"))
+        bound = code.value(f"fsub double {frame.load('best_value')}, {frame.load('min_delta')}")
+        better = code.value(f"fcmp olt double {value}, {bound}")
+        better = code.value(f"select i1 {finite}, i1 {better}, i1 false")
+        code.when(better, lambda: self._keep(done, value))
+
+    def is_over(self) -> str:
+        """Whether the loss is lost or patience has ended."""
+        code, frame = self._code, self._frame
+        waited = code.value(f"sub i64 {frame.load('epoch')}, {frame.load('best_epoch')}")
+        tired = code.value(f"icmp sge i64 {waited}, {frame.load('patience')}")
+        diverged = code.value(f"icmp ne i64 {frame.load('diverged')}, 0")
+        return code.value(f"select i1 {tired}, i1 true, i1 {diverged}")
+
+    def _sums(self) -> list[str]:
+        """Three sums of training, three of validation, and that of the norms."""
+        lanes = self._shape.real.lanes
+        totals = [self._total(i * lanes) for i in range(2 * TALLIES)]
+        address = self._network.norm_address(self._code)
+        return [*totals, self._code.value(f"load double, ptr {address}, align 8")]
+
+    def _total(self, position: int) -> str:
+        """What the lanes of one sum add up to, halves onto halves."""
+        code, lanes = self._code, self._shape.real.lanes
+        vector = f"<{lanes} x double>"
+        address = self._network.sum_address(code, position)
+        total, width = code.value(f"load {vector}, ptr {address}, align 64"), lanes // 2
+        while width:
+            picked = ", ".join(f"i32 {lane}" for lane in [*range(width, 2 * width)] + [0] * (lanes - width))
+            upper = code.value(f"shufflevector {vector} {total}, {vector} poison, <{lanes} x i32> <{picked}>")
+            total = code.value(f"fadd {vector} {total}, {upper}")
+            width //= 2
+        return code.value(f"extractelement {vector} {total}, i64 0")
+
+    def _finite(self, sums: list[str]) -> str:
+        """Whether the losses are finite: x − x is 0 only then."""
+        code = self._code
+        losses = [sums[0], sums[TALLIES]] if self._shape.validated else [sums[0]]
+        checks = []
+        for loss in losses:
+            nothing = code.value(f"fsub double {loss}, {loss}")
+            checks.append(code.value(f"fcmp oeq double {nothing}, 0.0"))
+        return checks[0] if len(checks) == 1 else code.value(f"and i1 {checks[0]}, {checks[1]}")
+
+    def _watched(self, sums: list[str]) -> str:
+        """The metric that decides on the best epoch, smaller being better."""
+        code = self._code
+        split, _, metric = self._shape.watched.partition("_")
+        total = sums[_POSITIONS[metric] + (TALLIES if split == "val" else 0)]
+        share = code.value(f"fdiv double {total}, {self._frame.load('watched_divisor')}")
+        if metric == "loss":
+            return share
+        if metric == "r2":
+            share = code.value(f"fsub double 1.0, {share}")
+        return code.value(f"fneg double {share}")
+
+    def _keep(self, done: str, value: str) -> None:
+        """Notes the best epoch and copies its parameters."""
+        code, network = self._code, self._network
+        self._frame.store("best_epoch", done)
+        self._frame.store("best_value", value)
+        here, best = network.place(code, "parameters"), network.place(code, "best")
+
+        def copy(k: Index, _: list[str]) -> list[str]:
+            code.store(code.load(here, k), best, k)
+            return []
+
+        code.loop(0, network.packed, code.real.lanes, [], copy)

@@ -1,0 +1,102 @@
+"""The one argument of a compiled program: a block of 64-bit words, each an address, integer or double."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.compiler.assembly.ir import Code
+
+INTEGERS = (
+    "x",  # (rows, padded inputs): numbers of the program's own type
+    "targets",
+    "weights",
+    "order",  # (rows,) i32: which row comes when
+    "validation_x",
+    "validation_targets",
+    "validation_weights",
+    "validation_order",
+    "workspace",
+    "knobs",
+    "rates",  # (epochs,): the learning rate of each epoch from `first_epoch`
+    "corrections",
+    "known_corrections",
+    "history",  # (epochs, HISTORY) doubles: the sums of each epoch
+    "rows",
+    "validation_rows",
+    "steps",
+    "steps_taken",  # of each epoch: all, unless somebody wants to look between two steps
+    "first_epoch",
+    "last_epoch",
+    "epoch",  # epochs done, written by the program
+    "diverged",  # 1 if the last epoch's loss was not finite, written by the program
+    "best_epoch",  # 0: none yet
+    "patience",
+    "shuffle_key",
+    "dropout_key",
+)
+DOUBLES = (
+    "best_value",
+    "min_delta",
+    "loss_divisor",
+    "validation_loss_divisor",
+    "watched_divisor",
+    "clip_norm",
+)
+FIELDS = INTEGERS + DOUBLES
+
+HISTORY = 8
+"""Doubles a row of history: three sums of training, three of validation, the sum of gradient norms, and
+the value watched for the best epoch."""
+
+
+class Frame:
+    """The block, seen from Python."""
+
+    def __init__(self) -> None:
+        self._words: NDArray[np.int64] = np.zeros(len(FIELDS), np.int64)
+        doubles: NDArray[Any] = self._words.view(np.float64)
+        self._fields: dict[str, tuple[NDArray[Any], int]] = {
+            name: (doubles if name in DOUBLES else self._words, i) for i, name in enumerate(FIELDS)
+        }
+
+    @property
+    def address(self) -> int:
+        """Where the block lies."""
+        return int(self._words.ctypes.data)
+
+    def __setitem__(self, name: str, value: float | NDArray[np.generic]) -> None:
+        """Sets a field; an array becomes its address."""
+        if isinstance(value, np.ndarray):
+            value = value.__array_interface__["data"][0]
+        words, position = self._fields[name]
+        words[position] = value
+
+    def __getitem__(self, name: str) -> float:
+        """A field as it stands."""
+        words, position = self._fields[name]
+        value: float = words.item(position)
+        return value
+
+
+class FrameInCode:
+    """The block, seen from a program: `%frame`."""
+
+    def __init__(self, code: Code) -> None:
+        self._code = code
+
+    def _address(self, name: str) -> str:
+        return self._code.value(f"getelementptr inbounds i64, ptr %frame, i64 {FIELDS.index(name)}")
+
+    def load(self, name: str) -> str:
+        """A field: an address where it is named for data, else an i64 or a double."""
+        data = "ptr" if FIELDS.index(name) < FIELDS.index("rows") else "i64"
+        type_ = "double" if name in DOUBLES else data
+        return self._code.value(f"load {type_}, ptr {self._address(name)}, align 8")
+
+    def store(self, name: str, value: str) -> None:
+        """Sets a field."""
+        type_ = "double" if name in DOUBLES else "i64"
+        self._code.do(f"store {type_} {value}, ptr {self._address(name)}, align 8")

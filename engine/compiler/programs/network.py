@@ -1,0 +1,280 @@
+"""The layers of a program: where each one's numbers lie, and the calls that carry a batch through them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.compiler.assembly.ir import Index
+from engine.compiler.assembly.module import Module
+from engine.compiler.assembly.vectors import Vectors
+from engine.compiler.kernels.activation import ActivationPass, activation_pass, scaling_pass
+from engine.compiler.kernels.classes import ClassHead, LossKind, class_head
+from engine.compiler.kernels.dense import (
+    STORED,
+    Product,
+    Rows,
+    WeightGradient,
+    product,
+    weight_gradient,
+)
+from engine.compiler.kernels.draws import sub_key
+from engine.compiler.kernels.heads import TALLIES, DotHead, dot_head
+from engine.compiler.kernels.layout import LayerLayout
+from engine.compiler.kernels.transposition import transposition
+from engine.compiler.kernels.updates import UpdateKernels
+from engine.compiler.programs.regions import Regions
+from engine.compiler.programs.shape import ProgramShape
+
+NULL = "null"
+
+
+class Network:
+    """Regions of the workspace by name, and the kernels that work on them."""
+
+    def __init__(self, module: Module, shape: ProgramShape, rows: Rows, updates: UpdateKernels) -> None:
+        self._module, self._shape, self._rows, self._updates = module, shape, rows, updates
+        self._base = ""
+        self.regions = Regions(shape, rows, updates.moments, updates.slots)
+        self.packed, self.deferred = self.regions.packed, self.regions.deferred
+
+    @property
+    def size(self) -> int:
+        """Numbers in the workspace."""
+        return self.regions.size
+
+    def offset(self, name: str) -> int:
+        """Where a region starts."""
+        return self.regions[name]
+
+    @property
+    def drops(self) -> bool:
+        """Whether any layer has dropout."""
+        return any(layer.dropout for layer in self._shape.layers)
+
+    # In a program
+
+    def bind(self, base: str) -> None:
+        """Names the register that holds the workspace's address."""
+        self._base = base
+
+    def place(self, code: Vectors, name: str, further: Index = 0) -> str:
+        """A region's address."""
+        return code.at(self._base, code.add(self.regions[name], further))
+
+    def _input(self, code: Vectors, name: str, *, training: bool) -> str:
+        prefix = "" if training or self._shape.shuffled else "validation "
+        return self.place(code, prefix + name)
+
+    def gather(
+        self, code: Vectors, sources: list[str], order: str, count: Index, *, training: bool = True
+    ) -> None:
+        """Copies rows, targets and weights in the given order to where the first layer reads them."""
+        names = ("values 0", "targets", "weights")
+        places = [self._input(code, name, training=training) for name in names]
+        code.call(self._gathering(), count, pointers=[*sources, order, *places])
+
+    def _gathering(self) -> str:
+        inputs, capacity, weighted = self._shape.layouts[0].inputs, self._rows.capacity, self._shape.weighted
+        parameters = ["%x*", "%y*", "%r*", "%order*", "%a*", "%ty*", "%tr*", "%count"]
+
+        def emit(code: Vectors) -> None:
+            def row(b: Index, _: list[str]) -> list[str]:
+                source = code.load_index("%order", b, bits=32)
+                line, panel = (
+                    code.at("%x", code.multiply(source, inputs.padded)),
+                    code.multiply(b, inputs.width),
+                )
+                for k in range(inputs.padded // code.real.lanes):
+                    first = k * code.real.lanes
+                    base = first // inputs.width * capacity * inputs.width + first % inputs.width
+                    code.store(code.load(line, first), "%a", code.add(base, panel))
+                code.store_number(code.load_number("%y", source), "%ty", b)
+                if weighted:
+                    code.store_number(code.load_number("%r", source), "%tr", b)
+                return []
+
+            code.loop(0, "%count", 1, [], row)
+
+        return self._module.define("gather", "gather", parameters, emit)
+
+    def _tiled(self, code: Vectors, count: Index) -> Index:
+        tiled = self._rows.tiled
+        return tiled if isinstance(tiled, int) else code.rounded_up(count, self._rows.tile)
+
+    def forward(self, code: Vectors, count: Index, *, training: bool = True, dropout_key: Index = 0) -> None:
+        """Carries the gathered rows to their scores, and through the head to the loss."""
+        shape, tiled = self._shape, self._tiled(code, count)
+        values = self._input(code, "values 0", training=training)
+        for i, layout in enumerate(shape.layouts):
+            if layout.is_dot:
+                self._dot_head(code, i, values, (count, tiled), training=training)
+                return
+            activation = shape.activations[i]
+            spec = Product(
+                layout.inputs, layout.outputs, 1, layout.panel, self._rows, activation=activation.inline
+            )
+            result = self.place(code, f"values {i + 1}")
+            kernel = product(self._module, spec, activation.finish)
+            code.call(kernel, tiled, pointers=[values, self._parameters(code, layout), result, NULL])
+            if activation.by_pass:
+                self._activate(code, i, tiled, training=training, key=dropout_key)
+            values = result
+        self._class_head(code, values, (count, tiled), training=training)
+
+    def _parameters(self, code: Vectors, layout: LayerLayout) -> str:
+        return self.place(code, "parameters", layout.start)
+
+    def _activate(self, code: Vectors, i: int, tiled: Index, *, training: bool, key: Index) -> None:
+        activation, layout = self._shape.activations[i], self._shape.layouts[i]
+        dropout = activation.dropout if training else 0.0
+        stored = activation.slope == STORED and (training or not activation.dropout)
+        spec = ActivationPass(layout.outputs, self._rows, activation.name, dropout, stored)
+        slopes = self.place(code, f"stored {i + 1}") if stored else NULL
+        own = sub_key(code, key, i) if dropout else 0
+        kernel = activation_pass(self._module, spec, activation.trace)
+        code.call(kernel, tiled, own, pointers=[self.place(code, f"values {i + 1}"), slopes])
+
+    def _slope_source(self, code: Vectors, layer: int) -> str:
+        """Where the slopes of a layer's activation are read from."""
+        slope = self._shape.activations[layer].slope
+        return self.place(code, f"{'stored' if slope == STORED else 'values'} {layer + 1}")
+
+    def _sums(self, code: Vectors, *, training: bool) -> str:
+        return self.sum_address(code, 0 if training else TALLIES * self._shape.real.lanes)
+
+    def _dot_head(
+        self, code: Vectors, i: int, values: str, rows: tuple[Index, Index], *, training: bool
+    ) -> None:
+        shape, layout = self._shape, self._shape.layouts[i]
+        below = i > 0
+        spec = DotHead(
+            replace(layout, start=0),
+            self._rows,
+            shape.activations[i].function,
+            shape.measure(training=training),
+            below,
+            shape.activations[i - 1].slope if below else None,
+        )
+        pointers = [values, self._parameters(code, layout)]
+        pointers += [self._input(code, name, training=training) for name in ("targets", "weights")]
+        pointers += [
+            self.place(code, "scores"),
+            self.place(code, f"slopes {i}") if below else NULL,
+            self._slope_source(code, i - 1) if below else NULL,
+            self._gradient(code, i),
+            self._sums(code, training=training),
+        ]
+        code.call(dot_head(self._module, spec), *rows, pointers=pointers)
+
+    def _class_head(self, code: Vectors, values: str, rows: tuple[Index, Index], *, training: bool) -> None:
+        shape = self._shape
+        whole: LossKind = "softmax" if shape.loss.name == "cross_entropy" else "rows"
+        loss: LossKind = whole if shape.loss.rowwise else "elements"
+        measure = shape.measure(training=training)
+        spec = ClassHead(shape.layouts[-1].outputs, self._rows, measure, loss)
+        pointers = [values, *(self._input(code, name, training=training) for name in ("targets", "weights"))]
+        pointers.append(self._sums(code, training=training))
+        code.call(class_head(self._module, spec), *rows, pointers=pointers)
+
+    def backward(self, code: Vectors, count: Index) -> None:
+        """From the head's slopes to every layer's gradient and, unless it is clipped, its update."""
+        shape, tiled = self._shape, self._tiled(code, count)
+        for i in reversed(range(len(shape.layouts))):
+            layout = shape.layouts[i]
+            if layout.is_dot:
+                self._update(code, i)
+                continue
+            slopes = (
+                self._output_slopes(code, tiled)
+                if i == len(shape.layouts) - 1
+                else self.place(code, f"slopes {i + 1}")
+            )
+            if i:
+                self._input_gradient(code, i, slopes, tiled)
+            update = None if self.deferred else self._updates.update()
+            kernel = weight_gradient(
+                self._module, WeightGradient(replace(layout, start=0), self._rows, update)
+            )
+            pointers = [self.place(code, f"values {i}"), slopes, self._parameters(code, layout)]
+            pointers += [self._gradient(code, i), self.place(code, "constants")]
+            code.call(kernel, tiled, pointers=pointers)
+            if i and not self.deferred:
+                self._transpose(code, i)
+
+    def _gradient(self, code: Vectors, i: int) -> str:
+        """A layer's gradient: at the parameters' own offsets, or one panel of it."""
+        if self.deferred:
+            return self.place(code, "gradient", self._shape.layouts[i].start)
+        return self.place(code, f"gradient {i}")
+
+    def _output_slopes(self, code: Vectors, tiled: Index) -> str:
+        """The slopes of several outputs stand where their scores did; an activation still scales them."""
+        last, activation = len(self._shape.layouts), self._shape.activations[-1]
+        slopes = self.place(code, f"values {last}")
+        if activation.slope == STORED:
+            kernel = scaling_pass(self._module, self._shape.layouts[-1].outputs, self._rows)
+            code.call(kernel, tiled, pointers=[slopes, self.place(code, f"stored {last}")])
+        return slopes
+
+    def _input_gradient(self, code: Vectors, i: int, slopes: str, tiled: Index) -> None:
+        layout, below = self._shape.layouts[i], self._shape.activations[i - 1]
+        stride = layout.outputs.padded * layout.inputs.width
+        spec = Product(layout.outputs, layout.inputs, 0, stride, self._rows, slope=below.slope)
+        kernel = product(self._module, spec, lambda _, total: total)
+        pointers = [slopes, self.place(code, f"transposed {i}"), self.place(code, f"slopes {i}")]
+        source = self._slope_source(code, i - 1) if below.slope else NULL
+        code.call(kernel, tiled, pointers=[*pointers, source])
+
+    def _transpose(self, code: Vectors, i: int) -> None:
+        layout = self._shape.layouts[i]
+        pointers = [self._parameters(code, layout), self.place(code, f"transposed {i}")]
+        code.call(transposition(self._module, layout), pointers=pointers)
+
+    def transpose_all(self, code: Vectors) -> None:
+        """Makes every transposed copy."""
+        for i, layout in enumerate(self._shape.layouts):
+            if i and not layout.is_dot:
+                self._transpose(code, i)
+
+    def _update(self, code: Vectors, i: int) -> None:
+        if not self.deferred:
+            layout = self._shape.layouts[i]
+            pointers = [
+                self._parameters(code, layout),
+                self._gradient(code, i),
+                self.place(code, "constants"),
+            ]
+            code.call(self._updates.update(), layout.panel, pointers=pointers)
+
+    def clip(self, code: Vectors, limit: str) -> None:
+        """Looks at the whole gradient: the sum of its squares, the factor that shortens it to `limit`."""
+        bits = code.value(f"bitcast double {limit} to i64")
+        pointers = [self.place(code, "gradient"), self.place(code, "constants")]
+        code.call(self._updates.measurement(), self.packed, bits, pointers=pointers)
+
+    def update_all(self, code: Vectors) -> None:
+        """Moves every parameter, where none has moved yet."""
+        if not self.deferred:
+            return
+        pointers = [self.place(code, name) for name in ("parameters", "gradient", "constants")]
+        code.call(self._updates.update(), self.packed, pointers=pointers)
+        self.transpose_all(code)
+
+    # The epoch's sums: doubles, whatever the arithmetic
+
+    def sum_address(self, code: Vectors, position: int) -> str:
+        """The address of one double among the sums."""
+        start = self.place(code, "sums")
+        return code.value(f"getelementptr inbounds double, ptr {start}, i64 {position}")
+
+    def norm_address(self, code: Vectors) -> str:
+        """The address of the sum of the steps' gradient norms."""
+        return self.sum_address(code, 2 * TALLIES * self._shape.real.lanes)
+
+    def clear_sums(self, code: Vectors) -> None:
+        """Starts an epoch's sums from 0."""
+        lanes = self._shape.real.lanes
+        for i in range(2 * TALLIES + 1):
+            code.do(
+                f"store <{lanes} x double> zeroinitializer, ptr {self.sum_address(code, i * lanes)}, align 64"
+            )

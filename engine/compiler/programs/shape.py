@@ -1,0 +1,113 @@
+"""What a program depends on: two trainings of one shape run the same machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from engine.compiler.assembly.ir import DOUBLE, FLOAT, Real
+from engine.compiler.kernels.activation import ActivationPlan
+from engine.compiler.kernels.dense import Rows
+from engine.compiler.kernels.heads import Kind, Measure
+from engine.compiler.kernels.layout import LayerLayout, LayerShape, layer_layouts, rounded_up, row_tile
+from engine.nn.activations import ACTIVATIONS
+from engine.nn.losses import Loss
+
+Structure = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class ProgramShape:
+    """A training without its numbers. `knobs` keeps of the optimizer's only what shapes its formula."""
+
+    layers: tuple[LayerShape, ...]
+    loss: Loss
+    kind: Kind
+    watched: str
+    optimizer: str
+    knobs: Structure
+    batch: int
+    shuffled: bool
+    weighted: bool
+    validated: bool
+    precision: str
+
+    @cached_property
+    def real(self) -> Real:
+        """The program's arithmetic."""
+        return FLOAT if self.precision == "float32" else DOUBLE
+
+    @cached_property
+    def layouts(self) -> tuple[LayerLayout, ...]:
+        """Where parameters lie."""
+        return layer_layouts(self.layers, self.real)
+
+    @cached_property
+    def activations(self) -> tuple[ActivationPlan, ...]:
+        """How each layer's activation is carried out."""
+        last = self.layers[-1]
+        return tuple(
+            ActivationPlan(layer.activation, ACTIVATIONS.get(layer.activation), layer.dropout, layer is last)
+            for layer in self.layers
+        )
+
+    @property
+    def clipped(self) -> bool:
+        """Whether gradients are clipped."""
+        return dict(self.knobs)["clip_norm"] is not None
+
+    @property
+    def guarded(self) -> bool:
+        """Whether padding must be kept at 0 by force: without eps an update divides 0 by 0."""
+        return bool(dict(self.knobs).get("eps", 1.0) == 0.0)
+
+    @property
+    def targets(self) -> tuple[float, float]:
+        """The two values of a class indicator."""
+        return (-1.0, 1.0) if self.loss.targets == "margin" else (0.0, 1.0)
+
+    def measure(self, *, training: bool) -> Measure:
+        """What the head measures."""
+        divisor = self.layers[-1].units if self.loss.mean == "elements" else 1
+        return Measure(self.loss.function, divisor, self.kind, self.targets, self.weighted, training)
+
+    def rows(self, registers: int) -> Rows:
+        """How a batch's rows are laid out for a CPU with so many vector registers.
+
+        A few rows more than needed keep panels from starting at multiples of 4096 bytes, which would
+        make their stores and loads wait for each other.
+        """
+        tile, lanes = row_tile(self.batch, registers), self.real.lanes
+        return Rows(rounded_up(rounded_up(self.batch, tile), lanes) + lanes, tile, self.batch)
+
+
+VARIABLE = 0.5
+"""Stands for a knob whose number is an argument of the program."""
+
+
+def structure(knobs: Mapping[str, Any]) -> Structure:
+    """The knobs with their numbers taken out, but for zeros, which drop whole terms."""
+
+    def shape(knob: Any) -> Any:
+        if isinstance(knob, tuple):
+            return (VARIABLE,) * len(knob)
+        return VARIABLE if isinstance(knob, float) and knob else knob
+
+    return tuple((name, shape(knob)) for name, knob in knobs.items() if name != "learning_rate")
+
+
+def variables(knobs: Mapping[str, Any]) -> list[float]:
+    """The numbers that `structure` took out, in its order."""
+    found: list[float] = []
+    for name, knob in knobs.items():
+        if name != "learning_rate":
+            found += (
+                map(float, knob)
+                if isinstance(knob, tuple)
+                else [knob]
+                if isinstance(knob, float) and knob
+                else []
+            )
+    return found

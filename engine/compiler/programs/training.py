@@ -1,0 +1,179 @@
+"""A whole training as one function: epochs, steps, validation, the best epoch, without a look back.
+
+`Program` lays out the workspace and writes `run(frame)`, which trains from `first_epoch` to
+`last_epoch` or until patience ends or the loss is no longer finite. Everything it touches is in the
+frame's arrays and in the workspace.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from engine.compiler.assembly.floating import flush_denormals
+from engine.compiler.assembly.ir import Index
+from engine.compiler.assembly.module import Module
+from engine.compiler.assembly.vectors import Vectors
+from engine.compiler.jit import Compiled, Target, compile_text, host
+from engine.compiler.kernels import draws
+from engine.compiler.kernels.updates import TracedUpdate, UpdateKernels, square_sum
+from engine.compiler.programs.epoch import EpochEnd
+from engine.compiler.programs.frame import FrameInCode
+from engine.compiler.programs.network import Network
+from engine.compiler.programs.shape import ProgramShape
+from engine.nn.optimizers import OPTIMIZERS
+
+KNOWN_CORRECTIONS = 1_024
+"""Steps whose corrections are handed over: early on 1 − βᵗ cancels, and only equal bits agree."""
+
+
+class Program:
+    """The program of a shape, compiled. `network` tells where things lie in the workspace."""
+
+    def __init__(self, shape: ProgramShape, target: Target, cache_directory: Path | None) -> None:
+        self.shape = shape
+        knobs = dict(shape.knobs)
+        self.traced = TracedUpdate(OPTIMIZERS.get(shape.optimizer), knobs)
+        self._module = Module(shape.real)
+        parameters = shape.layouts[-1].end
+        self._updates = UpdateKernels(
+            self._module, self.traced, parameters, clipped=shape.clipped, guarded=shape.guarded
+        )
+        self.network = Network(self._module, shape, shape.rows(target.registers), self._updates)
+        self._module.entry("run", ["%frame*"], self._emit_run)
+        self.text = self._module.text
+        self._code: Compiled = compile_text(self.text, ("run",), target, cache_directory)
+        self.run = self._code.function("run", 1)
+
+    def _emit_run(self, code: Vectors) -> None:
+        frame = FrameInCode(code)
+        restore = flush_denormals(code)
+        run = _Run(code, frame, self, self._module, self._updates)
+        self.network.transpose_all(code)
+        if not self.shape.shuffled:
+            run.gather("rows", 0)
+        first, last = frame.load("first_epoch"), frame.load("last_epoch")
+        end = EpochEnd(code, frame, self.shape, self.network)
+
+        def epoch(index: Index, _: list[str]) -> list[str]:
+            run.epoch(index, first)
+            end.emit(index, first)
+            return []
+
+        code.loop(first, last, 1, [], epoch, unless=end.is_over)
+        restore()
+
+
+class _Run:
+    """The body of `run`, epoch by epoch and step by step."""
+
+    def __init__(
+        self, code: Vectors, frame: FrameInCode, program: Program, module: Module, updates: UpdateKernels
+    ) -> None:
+        self._code, self._frame, self._updates = code, frame, updates
+        self._shape, self._network, self._traced = program.shape, program.network, program.traced
+        self._module = module
+        names = ("x", "targets", "weights", "order", "workspace", "knobs", "rates", "corrections")
+        self._data = {name: frame.load(name) for name in names}
+        self._network.bind(self._data["workspace"])
+
+    def gather(self, rows: str, start: Index) -> Index:
+        """Brings the next batch into the network's input panels; how many rows it has."""
+        code, data = self._code, self._data
+        left = code.subtract(self._frame.load(rows), start)
+        count = code.smaller(left, self._shape.batch)
+        order = code.value(f"getelementptr inbounds i32, ptr {data['order']}, i64 {start}")
+        sources = [data[name] for name in ("x", "targets", "weights")]
+        self._network.gather(code, sources, order, count)
+        return count
+
+    def epoch(self, epoch: Index, first: str) -> None:
+        """One epoch's shuffle, steps and validation."""
+        code, frame, network = self._code, self._frame, self._network
+        network.clear_sums(code)
+        if self._shape.shuffled:
+            key = draws.sub_key(code, frame.load("shuffle_key"), epoch)
+            shuffle = draws.shuffle(self._module)
+            code.call(shuffle, frame.load("rows"), key, pointers=[self._data["order"]])
+        steps = frame.load("steps")
+        done = code.multiply(epoch, steps)
+        padded = code.rounded_up(steps, code.real.lanes)
+        if self._traced.corrections:
+            self._correct(done, steps, padded)
+        rate = code.at(self._data["rates"], code.subtract(epoch, first))
+
+        def step(k: Index, _: list[str]) -> list[str]:
+            self._step(k, code.add(done, k), rate, padded)
+            return []
+
+        if self._shape.shuffled:
+            code.loop(0, frame.load("steps_taken"), 1, [], step)
+        else:
+            step(0, [])
+        if self._shape.validated:
+            self._validate()
+
+    def _correct(self, done: Index, steps: str, padded: Index) -> None:
+        """Fills the table of corrections for an epoch's steps."""
+        code, data = self._code, self._data
+        code.call(self._updates.corrections(), done, padded, pointers=[data["corrections"], data["knobs"]])
+        known = self._frame.load("known_corrections")
+
+        def copy(k: Index, _: list[str]) -> list[str]:
+            for i in range(len(self._traced.corrections)):
+                number = code.load_number(known, code.add(i * KNOWN_CORRECTIONS, code.add(done, k)))
+                code.store_number(number, data["corrections"], code.add(code.multiply(padded, i), k))
+            return []
+
+        early = code.value(f"icmp slt i64 {done}, {KNOWN_CORRECTIONS}")
+        until = code.smaller(steps, code.value(f"sub i64 {KNOWN_CORRECTIONS}, {done}"))
+        code.when(early, lambda: code.loop(0, until, 1, [], copy))
+
+    def _step(self, k: Index, step: Index, rate: str, padded: Index) -> None:
+        code, data, network = self._code, self._data, self._network
+        if self._shape.shuffled:
+            count = self.gather("rows", code.multiply(k, self._shape.batch))
+        else:
+            count = self._shape.batch
+        constants = [network.place(code, "constants"), data["knobs"], rate, data["corrections"]]
+        code.call(self._updates.constants(), k, padded, pointers=constants)
+        key = draws.sub_key(code, self._frame.load("dropout_key"), step) if network.drops else "0"
+        network.forward(code, count, dropout_key=key)
+        network.backward(code, count)
+        if self._shape.clipped:
+            network.clip(code, self._frame.load("clip_norm"))
+        network.update_all(code)
+        self._note_norm()
+
+    def _note_norm(self) -> None:
+        """Adds the gradient's norm to the epoch's sum."""
+        code, network, real = self._code, self._network, self._shape.real
+        square = code.sum(square_sum(code, network.place(code, "constants")))
+        wide = code.value(f"fpext float {square} to double") if real.bits == 32 else square
+        code.declare("double @llvm.sqrt.f64(double)")
+        norm = code.value(f"call double @llvm.sqrt.f64(double {wide})")
+        address = network.norm_address(code)
+        before = code.value(f"load double, ptr {address}, align 8")
+        code.do(f"store double {code.value(f'fadd double {before}, {norm}')}, ptr {address}, align 8")
+
+    def _validate(self) -> None:
+        code, frame, network = self._code, self._frame, self._network
+        rows = frame.load("validation_rows")
+        data = [frame.load(f"validation_{name}") for name in ("x", "targets", "weights", "order")]
+
+        def block(start: Index, _: list[str]) -> list[str]:
+            count = code.smaller(code.subtract(rows, start), self._shape.batch)
+            order = code.value(f"getelementptr inbounds i32, ptr {data[3]}, i64 {start}")
+            network.gather(code, data[:3], order, count, training=False)
+            network.forward(code, count, training=False)
+            return []
+
+        code.loop(0, rows, self._shape.batch, [], block)
+
+
+@lru_cache(maxsize=64)
+def program(
+    shape: ProgramShape, target: Target | None = None, cache_directory: Path | None = None
+) -> Program:
+    """The compiled program of a shape, kept while it is in use."""
+    return Program(shape, target or host(), cache_directory)

@@ -1,0 +1,34 @@
+"""Transposed weights: blocks, tails, panels."""
+
+import numpy as np
+import pytest
+
+from engine.compiler.assembly.ir import DOUBLE
+from engine.compiler.assembly.module import Module
+from engine.compiler.assembly.vectors import Vectors
+from engine.compiler.jit import compile_text
+from engine.compiler.kernels.layout import LayerLayout, Panels
+from engine.compiler.kernels.transposition import transposed_size, transposition
+from engine.execution.compiled import aligned_zeros
+
+
+@pytest.mark.parametrize("inputs", [1, 7, 8, 9, 16, 17, 40])
+@pytest.mark.parametrize("outputs", [1, 8, 10, 16, 33])
+def test_every_weight_finds_its_transposed_place_and_padding_stays_0(inputs: int, outputs: int) -> None:
+    layout = LayerLayout(Panels(inputs, 8), Panels(outputs, 8), is_dot=False, start=0)
+    module = Module(DOUBLE)
+    kernel = transposition(module, layout)
+
+    def body(code: Vectors) -> None:
+        code.call(kernel, pointers=["%w", "%t"])
+
+    module.entry("run", ["%w*", "%t*"], body)
+    packed, turned = (aligned_zeros(n, np.dtype(np.float64)) for n in (layout.end, transposed_size(layout)))
+    weights = np.random.default_rng(0).normal(size=(outputs, inputs))
+    packed[layout.positions()] = np.append(weights.ravel(), np.full(outputs, 9.0))
+    compile_text(module.text, ("run",)).function("run", 2)(packed.ctypes.data, turned.ctypes.data)
+    width = layout.inputs.width
+    found = turned.reshape(layout.inputs.count, layout.outputs.padded, width).transpose(1, 0, 2)
+    flat = found.reshape(layout.outputs.padded, -1)
+    assert np.array_equal(flat[:outputs, :inputs], weights)
+    assert not flat[:outputs, inputs:].any()
