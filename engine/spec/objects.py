@@ -106,13 +106,19 @@ class Family:
         default = next(iter(self.members))
         rule = OneOf(self.kind, tuple(self.members))
         name = rule.read(value.get(self.key, default), f"{pointer}/{self.key}", report)
-        if name is UNSET:
+        rest = {k: v for k, v in value.items() if k != self.key}
+        if name is UNSET:  # all problems at once: what no member has is wrong whichever was meant
+            read_knobs(self._every_knob(), rest, pointer, report)
             return UNSET
-        knobs, rest = self.members[name], {k: v for k, v in value.items() if k != self.key}
+        knobs = self.members[name]
         before = len(report)
         read = read_knobs(knobs, rest, pointer, report)
         report[before:] = [_belonging(problem, f"{self.kind} {name}") for problem in report[before:]]
         return Choice(name, {k: knobs[k].default if v is UNSET else v for k, v in read.items()})
+
+    def _every_knob(self) -> dict[str, Knob]:
+        """The knobs of all members; where several have one, the first member's."""
+        return {name: knob for knobs in reversed(list(self.members.values())) for name, knob in knobs.items()}
 
     def default(self) -> Choice:
         """The first member with its knobs at their defaults."""

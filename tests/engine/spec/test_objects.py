@@ -141,6 +141,16 @@ def test_all_problems_are_told_at_once() -> None:
     assert momentum.detail.startswith("optimizer adam has no such knob")
 
 
+def test_an_unknown_members_knobs_are_checked_all_the_same() -> None:
+    optimizer = {"name": "sdg", "learing_rate": 1, "momentum": 2, "alpha": 0.9}
+    found = problems({"target": "y", "optimizer": optimizer})
+    assert {(problem.pointer, problem.code) for problem in found} == {
+        ("/optimizer/name", "unknown_name"),
+        ("/optimizer/learing_rate", "unknown_field"),
+        ("/optimizer/momentum", "out_of_range"),
+    }
+
+
 @pytest.mark.parametrize("document", [[], "y", None, 5])
 def test_a_spec_is_an_object(document: Any) -> None:
     assert problems(document)[0].code == "wrong_type"
