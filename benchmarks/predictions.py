@@ -1,4 +1,4 @@
-"""Predictions by the engine and by ONNX Runtime in float64: one row, and 10,000."""
+"""Predictions by the engine and by ONNX Runtime in float64, one row and 10,000; and their gradients."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.peers import available
 from benchmarks.workloads import Workload
+from engine.execution.array_predictor import ArrayPredictor
 from engine.execution.compiled_predictor import CompiledPredictor
 
 MANY = 10_000
@@ -56,7 +57,7 @@ def _microseconds(run: Callable[[], Any], rounds: int) -> float:
 
 
 def bench(w: Workload, rounds: int) -> dict[str, float]:
-    """Microseconds: one row in the kernel and through Python, 10,000 rows; the same by ONNX Runtime."""
+    """Microseconds: one row in the kernel and through Python, 10,000 rows, gradients; ONNX Runtime's."""
     predictor = CompiledPredictor(w.plan.layers, w.parameters)
     x = np.random.default_rng(1).standard_normal((MANY, w.sizes[0]))
     one, expected = x[:1].copy(), predictor(x)
@@ -65,8 +66,10 @@ def bench(w: Workload, rounds: int) -> dict[str, float]:
         "many": _microseconds(lambda: predictor(x), rounds),
     }
     us["one_in_the_kernel"] = _kernel(predictor, one, rounds)
+    us["gradients_many"] = _gradients(w, predictor, x, rounds)
     line = f"{w.name:4} one row {us['one']:.2f} us, {us['one_in_the_kernel']:.2f} in the kernel"
     line += f"; {MANY} rows {us['many']:.0f} us"
+    line += f", gradients {us['gradients_many'] / us['many']:.1f}x that"
     if available("onnx", "onnxruntime"):
         session = _session(w)
         distance = np.abs(session.run(None, {"x": x})[0] - expected).max()
@@ -76,6 +79,14 @@ def bench(w: Workload, rounds: int) -> dict[str, float]:
         line += f"   ONNX Runtime {us['onnx_one'] / us['one']:.1f}x, {us['onnx_many'] / us['many']:.1f}x"
     print(line, flush=True)
     return us
+
+
+def _gradients(w: Workload, predictor: CompiledPredictor, x: Any, rounds: int) -> float:
+    """The gradients of every row, which must be NumPy's."""
+    judge = ArrayPredictor(w.plan.layers, w.parameters).gradients(x[:500], 0).slopes
+    distance = np.abs(predictor.gradients(x[:500], 0).slopes - judge).max()
+    assert distance < 1e-12 * np.abs(judge).max(), distance
+    return _microseconds(lambda: predictor.gradients(x), rounds)
 
 
 def _kernel(predictor: CompiledPredictor, one: Any, rounds: int) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.execution.array_predictor import Pass, forward_pass, predicted_outputs, slopes_of
 from engine.execution.plan import unflatten
 from engine.inside.nodes import Graph, Node, finite
 from engine.inside.unfold import (
@@ -19,7 +20,6 @@ from engine.inside.unfold import (
     require_finite,
     unit_labels,
 )
-from engine.training.derivatives import Pass, forward_pass, predicted_outputs, slopes_of
 from engine.training.instances import read_cells
 from engine.training.model import TrainedModel
 

@@ -13,11 +13,11 @@ import numpy as np
 from engine.autograd.value import Value, graph
 from engine.data.preprocessing import Input
 from engine.errors import BadData
+from engine.execution.array_predictor import Pass, forward_pass, predicted_outputs, slopes_of
 from engine.execution.eager import EagerNetwork
 from engine.execution.plan import LayerPlan, unflatten
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.modules import Neuron
-from engine.training.derivatives import Pass, forward_pass, predicted_outputs, slopes_of
 from engine.training.instances import read_cells
 from engine.training.model import TrainedModel
 

@@ -10,7 +10,7 @@ because only the activations are curved.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.autograd.derivative import derivative
-from engine.autograd.vectorized import Evaluation, Vectorized, vectorized
+from engine.autograd.vectorized import Vectorized
 from engine.data.preprocessing import Input
 from engine.errors import BadData
+from engine.execution.array_predictor import Pass, forward_pass, slopes_of, unit_slopes
 from engine.execution.plan import unflatten
-from engine.execution.tally import predicted_classes
 from engine.nn.activations import ACTIVATIONS
 from engine.registry import did_you_mean
 from engine.spec.resolve import class_text
@@ -62,21 +62,22 @@ def derivatives(
     is the one that training uses: 0 at relu's 0.
     """
     x = encode_instances(model.inputs, instances, pointer)
-    wide = [w for layer in model.layers for w in (layer.inputs, layer.units)]
-    rows_at_once = max(1, CHUNK_CELLS // (sum(wide) * (model.encoding.width**2 if order == 2 else 1)))
-    parts = [
-        _chunk(model, x[start : start + rows_at_once], output, order)
-        for start in range(0, len(x), rows_at_once)
-    ]
-    chosen, values, first = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    _refuse_overflow(values, pointer)
-    second = np.concatenate([part[3] for part in parts]) if order == 2 else None
+    found = model.predictor.gradients(x, output)
+    _refuse_overflow(found.values, pointer)
     return Derivatives(
-        chosen.tolist(),
-        (values * model.encoding.target.scale + model.encoding.target.offset).tolist(),
-        _named(model.inputs, first * _factors(model)),
-        None if second is None else _hessians(model, second),
+        found.outputs.tolist(),
+        (found.values * model.encoding.target.scale + model.encoding.target.offset).tolist(),
+        _named(model.inputs, found.slopes * _factors(model)),
+        _hessians(model, _seconds(model, x, found.outputs)) if order == 2 else None,
     )
+
+
+def _seconds(model: TrainedModel, x: Array, chosen: NDArray[np.int64]) -> Array:
+    """`_second` of many rows, part by part."""
+    wide = sum(layer.inputs + layer.units for layer in model.layers)
+    at_once = max(1, CHUNK_CELLS // (wide * model.encoding.width**2))
+    parts = [slice(start, start + at_once) for start in range(0, max(len(x), 1), at_once)]
+    return np.concatenate([_second(model, x[part], chosen[part]) for part in parts])
 
 
 def chosen_output(model: TrainedModel, output: int | None, label: Any = None) -> int | None:
@@ -113,68 +114,15 @@ def _class_position(model: TrainedModel, label: Any) -> int:
     raise BadData.because(detail, pointer="/label", code="unknown_output", hint=hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One way forward through the network: what went into each layer, and each activation at work."""
-
-    inputs: list[Array]
-    sums: list[Array]
-    activations: list[Evaluation]
-    scores: Array
-
-
-def forward_pass(model: TrainedModel, x: Array) -> Pass:
-    """(rows, encoded width) through the network, everything on the way kept."""
-    inputs, sums, activations = [x], [], []
-    views = unflatten(model.layers, model.parameters)
-    with np.errstate(all="ignore"):
-        for layer, (weights, biases) in zip(model.layers, views, strict=True):
-            sums.append(inputs[-1] @ weights.T + biases)
-            activations.append(vectorized(ACTIVATIONS.get(layer.activation), 1)(sums[-1]))
-            inputs.append(activations[-1].value)
-    return Pass(inputs, sums, activations, inputs.pop())
-
-
-def slopes_of(model: TrainedModel, done: Pass, upstream: Array) -> Iterator[tuple[int, Array, Array, Array]]:
-    """From the last layer to the first: its index, and the slopes along its outputs, sums and inputs.
-
-    `upstream` (rows, outputs) are the slopes along the scores.
-    """
-    views = unflatten(model.layers, model.parameters)
-    with np.errstate(all="ignore"):
-        for i in range(len(views) - 1, -1, -1):
-            along_sums = done.activations[i].gradients(upstream)[0]
-            along_inputs = along_sums @ views[i][0]
-            yield i, upstream, along_sums, along_inputs
-            upstream = along_inputs
-
-
-def _chunk(
-    model: TrainedModel, x: Array, output: int | None, order: int
-) -> tuple[NDArray[np.int64], Array, Array, Array]:
-    """Chosen outputs, their scores, and the derivatives by the encoded row: (rows, width), (rows, width²)."""
+def _second(model: TrainedModel, x: Array, chosen: NDArray[np.int64]) -> Array:
+    """(rows, width, width): the second derivatives of the chosen scores by the encoded row."""
     done = forward_pass(model, x)
-    chosen = predicted_outputs(done.scores) if output is None else np.full(len(x), output)
-    rows = np.arange(len(x))
-    upstream = np.zeros_like(done.scores)
-    upstream[rows, chosen] = 1.0
-    jacobians = _jacobians(model, done) if order == 2 else []
-    second = np.zeros((len(x), x.shape[1], x.shape[1]) if order == 2 else (0,))
-    first = upstream
-    for i, along_outputs, _, along_inputs in slopes_of(model, done, upstream):
-        first = along_inputs
-        if order == 2:
-            curved = along_outputs * _curvature(model.layers[i].activation)(done.sums[i]).value
-            jacobian = jacobians[i]
-            second += np.matmul(jacobian.transpose(0, 2, 1), curved[:, :, None] * jacobian)
-    return chosen, done.scores[rows, chosen], first, second
-
-
-def predicted_outputs(scores: Array) -> NDArray[np.int64]:
-    """(rows,): which score each row is explained by, the predicted class's, or the only one."""
-    if scores.shape[1] == 1:
-        return np.zeros(len(scores), dtype=np.int64)
-    return predicted_classes(scores).astype(np.int64)
+    jacobians = _jacobians(model, done)
+    second = np.zeros((len(x), x.shape[1], x.shape[1]))
+    for i, along_outputs, _, _ in slopes_of(model, done, unit_slopes(done.scores, chosen)):
+        curved = along_outputs * _curvature(model.layers[i].activation)(done.sums[i]).value
+        second += np.matmul(jacobians[i].transpose(0, 2, 1), curved[:, :, None] * jacobians[i])
+    return second
 
 
 def _jacobians(model: TrainedModel, done: Pass) -> list[Array]:

@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 from engine.data.preprocessing import Encoding, Input
 from engine.errors import BadModel, BadSpec
 from engine.execution.plan import LayerPlan, unflatten
-from engine.execution.predictor import Scores, make_predictor
+from engine.execution.predictor import Predictor, make_predictor
 from engine.execution.tally import predicted_classes
 from engine.spec.resolve import class_text
 from engine.spec.sections import TrainingSpec
@@ -65,10 +65,11 @@ class TrainedModel:
 
     def scores(self, x: Array) -> Array:
         """(rows, encoded width) → (rows, outputs): the output units' values after their activation."""
-        return self._predictor(x)
+        return self.predictor(x)
 
     @cached_property
-    def _predictor(self) -> Scores:
+    def predictor(self) -> Predictor:
+        """What answers for the encoded rows: scores and their gradients."""
         return make_predictor(self.layers, self.parameters)
 
     def predict(self, instances: Sequence[Any]) -> list[dict[str, Any]]:

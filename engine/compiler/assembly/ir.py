@@ -206,9 +206,9 @@ class Code:
         """A vector from memory."""
         return self.value(f"load {self.real.vector}, ptr {self.at(pointer, offset)}, align {align}")
 
-    def store(self, vector: Vector, pointer: str, offset: Index = 0) -> None:
+    def store(self, vector: Vector, pointer: str, offset: Index = 0, align: int = 64) -> None:
         """A vector to memory."""
-        self.do(f"store {self.real.vector} {vector}, ptr {self.at(pointer, offset)}, align 64")
+        self.do(f"store {self.real.vector} {vector}, ptr {self.at(pointer, offset)}, align {align}")
 
     def load_number(self, pointer: str, offset: Index = 0) -> str:
         """One number from memory."""
@@ -223,6 +223,11 @@ class Code:
         address = self.value(f"getelementptr inbounds i{bits}, ptr {pointer}, i64 {offset}")
         loaded = self.value(f"load i{bits}, ptr {address}, align {bits // 8}")
         return loaded if bits == 64 else self.value(f"zext i{bits} {loaded} to i64")
+
+    def store_index(self, index: Index, pointer: str, offset: Index = 0) -> None:
+        """An integer to an array of 64-bit integers."""
+        address = self.value(f"getelementptr inbounds i64, ptr {pointer}, i64 {offset}")
+        self.do(f"store i64 {index}, ptr {address}, align 8")
 
     def spread(self, pointer: str, offset: Index = 0) -> Vector:
         """One number from memory in every lane."""

@@ -21,3 +21,4 @@ def test_numpy_predicts_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).standard_normal((5, 3))
     scores = make_predictor(plan.layers, state.parameters)(x)
     assert np.array_equal(scores, forward(plan.layers, state.parameters, x))
+    assert make_predictor(plan.layers, state.parameters).gradients(x).slopes.shape == (5, 3)

@@ -1,6 +1,6 @@
 """Prediction programs: kernels shared with training, blocks and single rows."""
 
-from engine.compiler.programs.prediction import PredictionShape, prediction_program
+from engine.compiler.programs.prediction import prediction_program
 from tests.engine.compiler.kernels.test_layout import layers
 
 
@@ -9,7 +9,3 @@ def test_a_network_is_compiled_once_for_blocks_and_once_for_single_rows() -> Non
     assert prediction_program(shapes, 48) is prediction_program(shapes, 48)
     assert prediction_program(shapes, 48) is not prediction_program(shapes, 1)
     assert prediction_program(shapes, 1).size < prediction_program(shapes, 48).size
-
-
-def test_parameters_lie_as_in_training() -> None:
-    assert PredictionShape(layers(3, 5, 2), 1).layouts[1].inputs.size == 5
