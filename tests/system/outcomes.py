@@ -35,9 +35,17 @@ def succeeds(workshop: Workshop, job: Job, wanted: str, *, epochs: int = EPOCHS)
 
 
 def children(pid: int, *, sweeper: bool) -> list[int]:
-    """The processes that a worker has started: its sweeper, or the others."""
+    """The living processes that a worker has started: its sweeper, or the others."""
     found = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [each for each in found if (b"sweeper" in Path(f"/proc/{each}/cmdline").read_bytes()) is sweeper]
+    return [each for each in found if (words := _words(each)) and (b"sweeper" in words) is sweeper]
+
+
+def _words(pid: int) -> bytes:
+    """The command line of a process; nothing for one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def holder(workshop: Workshop, job: Job) -> int:
