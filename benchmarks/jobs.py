@@ -19,7 +19,7 @@ from benchmarks.house import DATABASES, TINY_JOB, House, open_house
 from benchmarks.job_steps import steps
 from engine.training.history import HistoryBlock
 from service.settings import Settings
-from service.tables import claims, history, jobs
+from service.tables import claims, history, queue
 from service.tables.base import LOCAL_OWNER, Database
 from service.tables.history import Block
 from service.telemetry import configure_logging
@@ -102,7 +102,7 @@ def fill(house: House, dataset: str, queued: int, history_rows: int) -> None:
         spec = http.get(f"/jobs/{submit(http, dataset)}").json()["spec"]
     with database.session() as db:
         for _ in range(queued):
-            last = jobs.add(db, owner=LOCAL_OWNER, dataset_id=dataset, spec=spec)
+            last = queue.add(db, owner=LOCAL_OWNER, dataset_id=dataset, spec=spec)
         for first in range(1, history_rows + 1, BLOCK_EPOCHS):
             columns = {"train_loss": np.linspace(1, 0, BLOCK_EPOCHS)}
             data = HistoryBlock(first_epoch=first, columns=columns).to_bytes()

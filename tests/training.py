@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from sqlalchemy import update
+
 from engine.data.samples import make_sample
 from engine.spec import parse_spec
 from engine.training.history import HistoryBlock
 from service.settings import Settings
 from service.storage import Storage
-from service.tables import datasets, history, jobs, models
+from service.tables import datasets, history, models, queue
 from service.tables.base import Database
 from service.tables.jobs import Job
 from service.tables.models import Model
@@ -50,8 +52,8 @@ class Workshop:
             dataset = datasets.add(
                 db, owner="local", name="moons", profile=profile, sha256=digest, size=len(data)
             )
-            job = jobs.add(db, owner="local", dataset_id=dataset.id, spec=spec)
-            job.executor = "arrays"
+            job = queue.add(db, owner="local", dataset_id=dataset.id, spec=spec)
+            db.execute(update(Job).where(Job.id == job.id).values(executor="arrays"))
             return job
 
     def job(self, job: Job) -> Job:

@@ -19,7 +19,7 @@ from service.api.orders import PRIORITIES, metadata_problems
 from service.api.parts import owner, running
 from service.errors import ServiceError, invalid
 from service.storage import MissingBytes, Outputs
-from service.tables import jobs
+from service.tables import queue
 from service.tables.jobs import Status
 from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
 from service.web.contract import Blueprint
@@ -64,7 +64,7 @@ def create_batch_prediction(model: str) -> tuple[Response, int, dict[str, str]]:
     if problems := _column_problems(loaded.trained, profile, body["columns"]):
         raise invalid(problems)
     with running().database.session() as db:
-        job = jobs.add(
+        job = queue.add(
             db,
             owner=owner(),
             dataset_id=dataset.id,

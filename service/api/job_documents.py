@@ -1,7 +1,6 @@
 """A job as its readers see it: schemas, progress, links, and when a look is worth it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -11,12 +10,11 @@ from marshmallow import fields
 from service.api.orders import PRIORITIES
 from service.api.parts import missing, owner
 from service.errors import problem_document
-from service.tables import events, jobs
+from service.tables import events, jobs, queue
 from service.tables.base import Transaction
+from service.tables.events import Move
 from service.tables.jobs import Job, Status
 from service.web.schemas import Answer, Moment, moment
-
-Move = tuple[str | None, datetime, str | None]  # status, time, reason
 
 STATUSES = (*(status.value for status in Status), "canceling")
 MAX_RETRY_SECONDS = 10  # a cancel, or an early stop, should not be missed for longer
@@ -118,6 +116,9 @@ class JobSchema(Answer):
     links = fields.Function(links, required=True, metadata={"type": "object"})
 
 
+_JOB = JobSchema()  # to make a schema takes longer than to use it
+
+
 class JobDetailSchema(JobSchema):
     """A job."""
 
@@ -134,24 +135,23 @@ class JobDetailSchema(JobSchema):
 
 def detail(db: Transaction, job: Job) -> dict[str, Any]:
     """A job with what stands in other tables."""
-    moves = [(each.status, each.at, each.reason) for each in events.moves(db, job.id)]
-    return _detail(db, job, moves)
+    return _detail(db, job, events.moves(db, job.id))
 
 
 def created_detail(db: Transaction, job: Job) -> dict[str, Any]:
     """Like `detail`, of a job that this transaction has created: its log need not be read."""
-    return _detail(db, job, [(job.status, job.created_at, jobs.CREATED)])
+    return _detail(db, job, [Move(job.status, job.created_at, jobs.CREATED)])
 
 
 def _detail(db: Transaction, job: Job, moves: Sequence[Move]) -> dict[str, Any]:
     age = jobs.heartbeat_age_seconds(db, job)
-    document: dict[str, Any] = JobSchema().dump(job)
+    document: dict[str, Any] = _JOB.dump(job)
     return {
         **document,
-        "queue_position": jobs.queue_position(db, job),
+        "queue_position": queue.position(db, job),
         "heartbeat_age_seconds": None if age is None else round(age, 1),
         "transitions": [
-            {"status": status, "at": moment(at), "reason": reason} for status, at, reason in moves
+            {"status": each.status, "at": moment(each.at), "reason": each.reason} for each in moves
         ],
     }
 

@@ -25,7 +25,7 @@ from service.api.job_documents import (
 from service.api.orders import Order, body_schema, check_queue, read_order, unknown_dataset
 from service.api.parts import owner, running
 from service.errors import ServiceError, invalid
-from service.tables import datasets, events, jobs, models
+from service.tables import datasets, events, jobs, models, queue
 from service.tables.base import Transaction
 from service.tables.jobs import Job, Status
 from service.web.bodies import json_body
@@ -92,7 +92,7 @@ def _order() -> Order:
 def _add(db: Transaction, order: Order) -> Job:
     if not datasets.hold(db, owner(), order.dataset.id):
         raise invalid([unknown_dataset(order.dataset.id)])
-    job = jobs.add(
+    job = queue.add(
         db,
         owner=owner(),
         dataset_id=order.dataset.id,

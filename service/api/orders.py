@@ -14,7 +14,7 @@ from engine.training.warm_start import start_problems
 from service.api.parts import owner, running
 from service.api.webhooks import WEBHOOK_SCHEMA, read_webhook
 from service.errors import ServiceError, invalid
-from service.tables import jobs
+from service.tables import queue
 from service.tables.base import Transaction
 from service.tables.datasets import Dataset
 from service.tables.jobs import Priority
@@ -162,7 +162,7 @@ def _work_problems(dataset: Dataset | None, spec: TrainingSpec | None) -> list[P
 def check_queue(db: Transaction) -> None:
     """Raises ServiceError when as many jobs wait as may."""
     most = running().settings.max_queued
-    waiting = jobs.queue_length(db)
+    waiting = queue.length(db)
     if waiting >= most:
         detail = f"{waiting} jobs wait, and max_queued allows {most}"
         raise ServiceError("queue_full", detail, headers={"Retry-After": QUEUE_RETRY_SECONDS})

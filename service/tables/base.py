@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import orjson
-from sqlalchemy import JSON, Dialect, Double, Engine, MetaData, Select, create_engine, event
+from sqlalchemy import JSON, Dialect, Double, Engine, MetaData, Select, Table, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -94,6 +94,11 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSON(none_as_null=True),
         list[Any]: JSON(none_as_null=True),
     }
+
+
+def table_of(row: type[Base]) -> Table:
+    """The table behind a class of rows, for statements that are to cost no object a row."""
+    return cast("Table", row.__table__)
 
 
 class Database:

@@ -10,7 +10,8 @@ from service.tables import events, history, models, snapshots
 from service.tables.base import database_now
 from service.tables.datasets import Dataset
 from service.tables.history import Block
-from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move, next_turn
+from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move
+from service.tables.queue import next_turn
 from service.tables.snapshots import SnapshotBlock
 
 DECLINED = "other_numerics"  # why a worker gives back a job that was begun with numerics it lacks

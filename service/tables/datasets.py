@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, String, or_, select, update
+from sqlalchemy import BigInteger, Index, String, bindparam, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables import jobs
+from service.tables import queue
 from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page
 from service.tables.jobs import OPEN, Job
 
@@ -57,7 +57,9 @@ def expect(
     """A dataset whose upload is still to be validated, and the job that does it; `reading` tells it how."""
     dataset = add(db, owner=owner, name=name, profile=_UNKNOWN, sha256=sha256, size=size)
     dataset.status = "validating"
-    job = jobs.add(db, owner=owner, dataset_id=dataset.id, spec=reading, name=name, kind=VALIDATION, epochs=1)
+    job = queue.add(
+        db, owner=owner, dataset_id=dataset.id, spec=reading, name=name, kind=VALIDATION, epochs=1
+    )
     db.flush()
     return dataset, job
 
@@ -82,13 +84,18 @@ def rejection(db: Session, dataset: Dataset) -> dict[str, Any] | None:
 
 def find(db: Session, owner: str, dataset_id: str) -> Dataset | None:
     """The owner's dataset, or None."""
-    return db.scalar(select(Dataset).where(Dataset.id == dataset_id, Dataset.owner == owner))
+    return db.scalar(_FIND, {"id": dataset_id, "owner": owner})
 
 
 def hold(db: Session, owner: str, dataset_id: str) -> bool:
     """Says whether it is there; nobody removes it before this transaction ends: for those who add a job."""
-    query = select(Dataset.id).where(Dataset.id == dataset_id, Dataset.owner == owner)
-    return db.scalar(query.with_for_update(read=True, key_share=True)) is not None
+    return db.scalar(_HOLD, {"id": dataset_id, "owner": owner}) is not None
+
+
+# Built once: they are run for every job.
+_mine = (Dataset.id == bindparam("id"), Dataset.owner == bindparam("owner"))
+_FIND = select(Dataset).where(*_mine)
+_HOLD = select(Dataset.id).where(*_mine).with_for_update(read=True, key_share=True)
 
 
 def page(db: Session, owner: str, *, limit: int, after: str | None = None) -> Page[Dataset]:

@@ -7,12 +7,12 @@ the events of one job commit in the order of their ids, and a reader that goes o
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, insert, select
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, bindparam, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables.base import Base, database_now
+from service.tables.base import Base, database_now, table_of
 
 
 class EventType(StrEnum):
@@ -21,6 +21,14 @@ class EventType(StrEnum):
     TRANSITION = "transition"  # the status changed
     PROGRESS = "progress"  # epochs were trained and saved
     WARNING = "warning"  # something that the user should know and that stopped nothing
+
+
+class Move(NamedTuple):
+    """A change of a job's status."""
+
+    status: str | None
+    at: datetime
+    reason: str | None
 
 
 class Event(Base):
@@ -48,28 +56,27 @@ class Event(Base):
 
 def log_moves(db: Session, moves: Sequence[Mapping[str, Any]], reason: str) -> None:
     """Appends moves, each with its job_id, status and claim."""
-    if moves:
-        db.execute(
-            insert(Event), [{**move, "type": EventType.TRANSITION, "reason": reason} for move in moves]
-        )
+    _append(db, [{"type": EventType.TRANSITION.value, "reason": reason, **move} for move in moves])
 
 
 def log_progress(db: Session, job_id: str, claim: int, epoch: int, data: Mapping[str, Any]) -> None:
     """Appends that this claim has come to an epoch; twice is once."""
-    known = (Event.job_id == job_id, Event.claim == claim, Event.type == EventType.PROGRESS.value)
-    newest = db.scalar(select(Event.epoch).where(*known).order_by(Event.id.desc()).limit(1))
+    newest = db.scalar(_NEWEST_PROGRESS, {"job_id": job_id, "claim": claim})
     if newest is not None and newest >= epoch:
         return
-    row = {"job_id": job_id, "type": EventType.PROGRESS, "claim": claim, "epoch": epoch, "data": data}
-    db.execute(insert(Event), [row])
+    row = {"job_id": job_id, "type": EventType.PROGRESS.value, "claim": claim, "epoch": epoch, "data": data}
+    _append(db, [row])
 
 
 def log_warnings(db: Session, job_id: str, warnings: Sequence[str]) -> None:
     """Appends warnings to a job that no worker has had yet."""
-    if warnings:
-        rows = ({"data": {"detail": warning}} for warning in warnings)
-        of_all = {"job_id": job_id, "type": EventType.WARNING, "claim": 0}
-        db.execute(insert(Event), [{**of_all, **row} for row in rows])
+    of_all = {"job_id": job_id, "type": EventType.WARNING.value, "claim": 0}
+    _append(db, [{**of_all, "data": {"detail": warning}} for warning in warnings])
+
+
+def _append(db: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        db.execute(_INSERT, rows)
 
 
 def read(db: Session, job_id: str, *, after: int = 0, limit: int) -> list[Event]:
@@ -78,7 +85,22 @@ def read(db: Session, job_id: str, *, after: int = 0, limit: int) -> list[Event]
     return list(db.scalars(query.order_by(Event.id).limit(limit)))
 
 
-def moves(db: Session, job_id: str) -> list[Event]:
+def moves(db: Session, job_id: str) -> list[Move]:
     """The job's moves, oldest first."""
-    query = select(Event).where(Event.job_id == job_id, Event.type == EventType.TRANSITION.value)
-    return list(db.scalars(query.order_by(Event.id)))
+    return [Move(*row) for row in db.execute(_MOVES, {"job_id": job_id})]
+
+
+# Built once: they are run for every job and for every look at one.
+_INSERT = insert(table_of(Event))
+_of_job = Event.job_id == bindparam("job_id")
+_NEWEST_PROGRESS = (
+    select(Event.epoch)
+    .where(_of_job, Event.claim == bindparam("claim"), Event.type == EventType.PROGRESS.value)
+    .order_by(Event.id.desc())
+    .limit(1)
+)
+_MOVES = (
+    select(Event.status, Event.at, Event.reason)
+    .where(_of_job, Event.type == EventType.TRANSITION.value)
+    .order_by(Event.id)
+)

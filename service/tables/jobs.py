@@ -13,18 +13,17 @@ from sqlalchemy import (
     Index,
     SmallInteger,
     String,
-    func,
+    bindparam,
     literal_column,
     or_,
     select,
     text,
-    tuple_,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables import deliveries, events
-from service.tables.base import Base, Page, database_now, new_id, read_page
+from service.tables.base import Base, Page, database_now, read_page
 from service.tables.deliveries import Notice
 
 
@@ -173,71 +172,13 @@ def _log_moves(db: Session, jobs: Sequence[Job], reason: str) -> None:
     events.log_moves(db, moves, reason)
 
 
-def add(
-    db: Session,
-    *,
-    owner: str,
-    dataset_id: str,
-    spec: dict[str, Any],
-    name: str | None = None,
-    priority: str = "normal",
-    metadata: dict[str, Any] | None = None,
-    kind: str = "train",
-    webhook: dict[str, Any] | None = None,
-    epochs: int | None = None,
-    model_id: str | None = None,
-) -> Job:
-    """A new queued job; `spec` is the full document of its TrainingSpec.
-
-    A job of another `kind` has a spec of its own, and says in `epochs` how many steps it has.
-    """
-    rank = Priority[priority.upper()]
-    job = Job(
-        id=new_id("job"),
-        owner=owner,
-        kind=kind,
-        status=Status.QUEUED,
-        name=name,
-        dataset_id=dataset_id,
-        spec=spec,
-        metadata_=metadata,
-        webhook=webhook,
-        priority=rank,
-        turn=next_turn(db, owner, rank),
-        epochs=planned_epochs(spec) if epochs is None else epochs,
-        model_id=model_id,
-    )
-    db.add(job)
-    db.flush()
-    created = {"job_id": job.id, "status": job.status, "claim": job.claim, "at": job.created_at}
-    events.log_moves(db, [created], CREATED)
-    return job
-
-
-def planned_epochs(spec: dict[str, Any]) -> int:
-    """The epochs of a training, those of a cross-validation's folds and of its final model together."""
-    folds: int = spec["split"].get("folds") or 0
-    epochs: int = spec["training"]["epochs"] * (1 + folds)
-    return epochs
-
-
-def next_turn(db: Session, owner: str, priority: int) -> int:
-    """The turn of the owner's next job: after the owner's others, and level with whoever is served now.
-
-    So owners take turns whatever the number of their jobs, and jobs of one owner keep their order.
-    """
-    waiting = (IS_QUEUED, Job.priority == priority)
-    own_last = select(func.max(Job.turn)).where(*waiting, Job.owner == owner).scalar_subquery()
-    first = select(func.min(Job.turn)).where(*waiting).scalar_subquery()
-    own, served = db.execute(select(own_last, first)).one()
-    if served is None:
-        served = db.scalar(select(func.max(Job.turn)).where(IS_RUNNING, Job.priority == priority)) or 0
-    return max(int(served), 0 if own is None else int(own) + 1)
-
-
 def find(db: Session, owner: str, job_id: str) -> Job | None:
     """The owner's job, or None."""
-    return db.scalar(select(Job).where(Job.id == job_id, Job.owner == owner))
+    return db.scalar(_FIND, {"id": job_id, "owner": owner})
+
+
+# Built once, here and for all that is done with every job: to build a statement takes longer than to run it.
+_FIND = select(Job).where(Job.id == bindparam("id"), Job.owner == bindparam("owner"))
 
 
 def page(
@@ -262,31 +203,12 @@ def page(
     return read_page(db, query, Job.id, limit=limit, after=after)
 
 
-def queue_position(db: Session, job: Job) -> int | None:
-    """Which job from now this one is to be taken: 1 is the next; None for one that is not queued."""
-    if job.status != Status.QUEUED:
-        return None
-    order = tuple_(Job.priority, Job.turn, Job.id)
-    mine = tuple_(job.priority, job.turn, job.id)
-    ahead = select(func.count()).select_from(Job).where(IS_QUEUED, order < mine)
-    return int(db.scalar(ahead) or 0) + 1
-
-
-def queue_length(db: Session) -> int:
-    """How many jobs wait for a worker."""
-    # A count of a column that the index of the queued rows holds: else SQLite counts through every job.
-    return int(db.scalar(select(func.count(Job.priority)).where(IS_QUEUED)) or 0)
-
-
-def any_queued(db: Session) -> bool:
-    """Says whether any job waits for a worker."""
-    # Ordered as the index of the queued rows is: else SQLite walks through every job there ever was.
-    return db.scalar(select(Job.id).where(IS_QUEUED).order_by(Job.priority).limit(1)) is not None
-
-
 def heartbeat_age_seconds(db: Session, job: Job) -> float | None:
     """How long ago a running job's worker was heard of, by the database's clock; None for any other job."""
     if job.status != Status.RUNNING or job.heartbeat_at is None:
         return None
-    now = db.scalar(select(database_now()))
+    now = db.scalar(_NOW)
     return None if now is None else max(0.0, (now - job.heartbeat_at).total_seconds())
+
+
+_NOW = select(database_now())

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from service.tables import queue
 from service.tables.base import database_now
 from service.tables.claims import DECLINED
 from service.tables.events import Event, EventType
-from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move, queue_length
+from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _numerics_gone(numerics: str | None, seconds: float) -> dict[str, str]:
 
 def lost_messages(db: Session, *, grace_seconds: float, limit: int) -> tuple[int, Sequence[str]]:
     """How many jobs are queued, and the ids of those whose message may be lost, longest silent first."""
-    waiting = queue_length(db)
+    waiting = queue.length(db)
     if not waiting:
         return 0, []
     order = (func.coalesce(Job.published_at, Job.created_at), Job.id)

@@ -5,7 +5,8 @@ from sqlalchemy.orm import Session
 
 from service.tables.base import Conflict
 from service.tables.datasets import Dataset
-from service.tables.jobs import DONE, IS_QUEUED, IS_RUNNING, Job, Status, find, move, next_turn
+from service.tables.jobs import DONE, IS_QUEUED, IS_RUNNING, Job, Status, find, move
+from service.tables.queue import next_turn
 
 _RESUMABLE = (Status.FAILED, Status.CANCELED)
 

@@ -14,7 +14,7 @@ from engine.training.model import TrainedModel
 from engine.training.snapshots import Budget, Snapshots
 from engine.training.trainer import Trainer
 from service.storage import MissingBytes
-from service.tables import claims, datasets, jobs, models
+from service.tables import claims, datasets, models, queue
 from service.tables.base import DatabaseError, is_transient
 from service.tables.batches import Ending
 from service.tables.claims import Claimed, Flags, Progress
@@ -115,7 +115,7 @@ class Training:
             return "shutdown"
         if time.monotonic() - self._began < self._bench.settings.slice_seconds:
             return None
-        if self._bench.database.persist(jobs.any_queued):
+        if self._bench.database.persist(queue.any_waits):
             return "slice"
         self._began = time.monotonic()  # nobody waits: another slice
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.errors import BadModel
 from service.settings import Settings
-from service.tables import batches, claims, jobs
+from service.tables import batches, claims, queue
 from service.tables.base import is_transient
 from service.tables.batches import Ending
 from service.tables.claims import Claimed, LostLease, Progress
@@ -29,7 +29,7 @@ def work_until_none_waits(bench: Bench) -> None:
     """Works on what is next, again and again: a message wakes a process, the rows keep it awake."""
     while not bench.stopping.is_set():
         with bench.database.reading() as db:
-            if not jobs.any_queued(db):
+            if not queue.any_waits(db):
                 return
         if work(bench) is None:
             return

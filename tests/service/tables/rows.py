@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from service.tables import claims, datasets, jobs
+from service.tables import claims, datasets, queue
 from service.tables.base import Database
 from service.tables.claims import Claimed, Progress
 from service.tables.datasets import Dataset
@@ -42,7 +42,7 @@ def add_job(
     """A queued job on a dataset of its own."""
     with database.session() as db:
         dataset = add_dataset(db)
-        return jobs.add(db, owner=owner, dataset_id=dataset.id, spec=spec, priority=priority, name=name)
+        return queue.add(db, owner=owner, dataset_id=dataset.id, spec=spec, priority=priority, name=name)
 
 
 def claim(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.tables import datasets, jobs, wishes
+from service.tables import datasets, queue, wishes
 from service.tables.base import Conflict, Database
 from service.tables.datasets import Dataset
 
@@ -27,7 +27,7 @@ def test_a_dataset_is_its_owners_alone(database: Database, dataset: Dataset) -> 
 
 def test_a_dataset_stays_while_a_job_needs_it(database: Database, dataset: Dataset) -> None:
     with database.session() as db:
-        job = jobs.add(db, owner="local", dataset_id=dataset.id, spec=SPEC)
+        job = queue.add(db, owner="local", dataset_id=dataset.id, spec=SPEC)
     with pytest.raises(Conflict, match=job.id) as refusal, database.session() as db:
         datasets.remove(db, "local", dataset.id)
     assert refusal.value.code == "dataset_in_use"

@@ -5,7 +5,7 @@ import pytest
 from service.tables import claims, events, jobs, wishes
 from service.tables.base import Database
 from service.tables.jobs import MOVES, Job, Status, move
-from tests.service.tables.rows import MODEL, add_job, claim, must_claim, progress, read
+from tests.service.tables.rows import MODEL, add_job, must_claim, progress, read
 
 
 def _force(database: Database, job: Job, status: Status) -> None:
@@ -52,31 +52,3 @@ def test_jobs_are_listed_newest_first_by_status_dataset_and_name(database: Datab
         assert ids(name="mine") == [second.id]
         assert ids(dataset_id=third.dataset_id) == [third.id]
         assert jobs.page(db, "other", limit=10).items == []
-
-
-def test_workers_take_jobs_by_priority_then_by_age(database: Database) -> None:
-    low, normal, high = (add_job(database, priority=each) for each in ("low", "normal", "high"))
-    younger = add_job(database, priority="high")
-    taken = [must_claim(database, f"w{number}").job_id for number in range(4)]
-    assert taken == [high.id, younger.id, normal.id, low.id]
-    assert claim(database, "w9") is None
-
-
-def test_owners_take_turns_however_many_jobs_one_has(database: Database) -> None:
-    many = [add_job(database, owner="many").id for _ in range(4)]
-    assert must_claim(database, "w0").job_id == many[0]
-    few = [add_job(database, owner="few").id for _ in range(2)]
-    taken = [must_claim(database, f"w{number}").job_id for number in range(1, 6)]
-    assert taken == [many[1], few[0], many[2], few[1], many[3]]
-
-
-def test_the_queue_position_is_the_order_in_which_workers_take(database: Database) -> None:
-    low = add_job(database, priority="low")
-    first, second = add_job(database), add_job(database)
-    with database.reading() as db:
-        positions = [jobs.queue_position(db, each) for each in (first, second, low)]
-    assert positions == [1, 2, 3]
-    must_claim(database)
-    with database.reading() as db:
-        assert jobs.queue_position(db, db.get_one(Job, second.id)) == 1
-        assert jobs.queue_position(db, db.get_one(Job, first.id)) is None

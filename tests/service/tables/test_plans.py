@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from service.tables import batches, claims, datasets, events, idempotency, jobs, sweeps, wishes
+from service.tables import batches, claims, datasets, events, idempotency, jobs, queue, sweeps, wishes
 from service.tables.base import Conflict, Database
 from service.tables.batches import Ending
 from service.tables.idempotency import Kept, Reservation
@@ -50,8 +50,8 @@ def _walks(database: Database) -> Iterator[list[str]]:
 
 def _everything(db: Session, job: Job) -> None:
     jobs.find(db, "local", job.id)
-    jobs.queue_position(db, job)
-    jobs.any_queued(db)
+    queue.position(db, job)
+    queue.any_waits(db)
     events.moves(db, job.id)
     events.read(db, job.id, after=3, limit=10)
     for status in (None, "queued", "running", "canceling"):

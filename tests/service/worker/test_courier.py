@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from service.settings import Settings
-from service.tables import deliveries, jobs, wishes
+from service.tables import deliveries, queue, wishes
 from service.tables.base import Database, database_now
 from service.tables.deliveries import Delivery
 from service.worker.courier import deliver_due, signature
@@ -84,7 +84,7 @@ def end_job(database: Database) -> End:
         with database.session() as db:
             dataset = add_dataset(db)
             webhook = {"url": url, "secret": SECRET}
-            job = jobs.add(db, owner="local", dataset_id=dataset.id, spec=SPEC, webhook=webhook)
+            job = queue.add(db, owner="local", dataset_id=dataset.id, spec=SPEC, webhook=webhook)
             wishes.request_cancel(db, "local", job.id)
             return job.id
 

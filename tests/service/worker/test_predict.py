@@ -1,7 +1,7 @@
 """Batch predictions in the worker: interrupted they begin anew, canceled they leave nothing."""
 
 from service.settings import Settings
-from service.tables import jobs, models, wishes
+from service.tables import models, queue, wishes
 from service.tables.base import Database
 from service.tables.jobs import Job
 from service.worker.bench import Bench, SharedFlag
@@ -17,7 +17,7 @@ def ordered(settings: Settings, database: Database) -> tuple[Bench, Workshop, Jo
     model = workshop.model(training)
     spec = {"model_id": model.id, "format": "csv", "columns": []}
     with database.session() as db:
-        job = jobs.add(
+        job = queue.add(
             db,
             owner="local",
             dataset_id=training.dataset_id,
