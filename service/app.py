@@ -10,6 +10,8 @@ import orjson
 from flask import Flask, Response
 
 from engine.errors import BadModel, EngineError
+from service.access import gate
+from service.access.keyring import Keyring
 from service.api import (
     aliases,
     batch_predictions,
@@ -44,6 +46,8 @@ from service.web.contract import Api
 
 OPENAPI_URL = "/openapi.json"
 RETRY_SECONDS = "2"
+# The description and the pages hold no data: a browser sends no key when it opens a page, its script does.
+PUBLIC_ENDPOINTS = ("openapi", "dashboard.")
 BLUEPRINTS = (
     datasets.blueprint,
     jobs.blueprint,
@@ -79,8 +83,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     requests.install(app, bind_host=settings.host)
     encodings.install(app, max_body_bytes=settings.max_body_bytes)
     problems.install(app, as_service_error)
-    parts.install(app, _make_parts(settings))
-    api = Api(app, version("gradhouse"))
+    made = _make_parts(settings)
+    parts.install(app, made)
+    if settings.keyed:
+        gate.install(app, Keyring(made.database), public=PUBLIC_ENDPOINTS)
+    api = Api(app, version("gradhouse"), keyed=settings.keyed)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     pages = make_pages(KINDS, OPENAPI_URL, job_exists=job_exists, model_exists=model_exists)

@@ -116,6 +116,46 @@ def upgrade(data_dir: Path | None) -> None:
     click.echo(f"the database is at revision {_run('service.tables.schema', settings)}")
 
 
+@main.group()
+def keys() -> None:
+    """Make, list and revoke the keys that open the service to others."""
+
+
+@keys.command()
+@_data_dir
+@click.option("--owner", required=True, help="Whose key it is; everything made with it is the owner's.")
+@click.option("--scope", type=click.Choice(["read", "write", "admin"]), default="write", show_default=True)
+@click.option("--days", type=click.FloatRange(0, 36_500, min_open=True), help="It expires after so long.")
+@click.option("--note", help="What it is for.")
+def create(data_dir: Path | None, owner: str, scope: str, days: float | None, note: str | None) -> None:
+    """Make a key and print it: this once, for only its hash is kept.
+
+    read sees and predicts; write also makes, changes and deletes; admin also sees the queues of all owners.
+    The owner `local` has what was made while the service asked for no keys.
+    """
+    settings = _settings("keys", data_dir=data_dir)
+    click.echo(_run(_KEYS, settings, "create", owner=owner, scope=scope, days=days, note=note))
+
+
+@keys.command("list")
+@_data_dir
+def list_keys(data_dir: Path | None) -> None:
+    """List all keys: whose, what they may do, when they were last used. Never the keys themselves."""
+    click.echo(_run(_KEYS, _settings("keys", data_dir=data_dir), "listing"))
+
+
+@keys.command()
+@_data_dir
+@click.argument("key_id")
+def revoke(data_dir: Path | None, key_id: str) -> None:
+    """End a key for ever. Within a second it opens nothing more, on every host."""
+    _run(_KEYS, _settings("keys", data_dir=data_dir), "revoke", key_id=key_id)
+    click.echo(f"revoked {key_id}")
+
+
+_KEYS = "service.access.commands"
+
+
 def _settings(process: str, **options: object) -> Any:
     settings_module = import_module("service.settings")
     try:
@@ -127,10 +167,10 @@ def _settings(process: str, **options: object) -> Any:
     return settings
 
 
-def _run(module: str, settings: Any, **options: object) -> Any:
+def _run(module: str, settings: Any, function: str = "run", **options: object) -> Any:
     """Runs a part; what it cannot do for a reason that it names is one line, not a trace."""
     try:
-        return import_module(module).run(settings, **options)
+        return getattr(import_module(module), function)(settings, **options)
     except Exception as error:
         if (reason := _reason(error)) is None:
             raise
@@ -140,7 +180,7 @@ def _run(module: str, settings: Any, **options: object) -> Any:
 def _reason(error: Exception) -> str | None:
     # By name: the classes live in modules that this one must not load.
     name = type(error).__name__
-    if name in {"CannotStart", "OutdatedSchema", "DemoFailed"}:
+    if name in {"CannotStart", "OutdatedSchema", "DemoFailed", "KeyRefused", "MissingKeys"}:
         return str(error)
     if name == "OperationalError":
         return f"the database does not answer: {str(getattr(error, 'orig', error)).splitlines()[0]}"

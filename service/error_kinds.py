@@ -34,6 +34,25 @@ KINDS: Mapping[str, Kind] = {
         "The header is empty, too long, or holds characters that are not printable ASCII.",
         "Send a random UUID, or leave the header out.",
     ),
+    "no_key": Kind(
+        401,
+        "A key is needed",
+        "The service answers only to requests that carry a key, and this one has none.",
+        "Send the header `Authorization: Bearer KEY`; `gradhouse keys create` makes a key.",
+    ),
+    "wrong_key": Kind(
+        401,
+        "The key does not open",
+        "The key is unknown, has expired, or was revoked.",
+        "Check that all of it was sent; `gradhouse keys list` shows which keys are live.",
+    ),
+    "forbidden": Kind(
+        403,
+        "The key may not do this",
+        "The key is valid, but its scope does not cover what was asked: read sees and predicts, write makes, "
+        "changes and deletes, admin also sees how the whole service does.",
+        "Use a key with the scope that the detail names.",
+    ),
     "foreign_host": Kind(
         403,
         "The Host header is not this service's",

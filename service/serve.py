@@ -8,6 +8,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from service.access.commands import require_key
 from service.app import create_app
 from service.processes import die_with_parent
 from service.settings import Settings, load_settings
@@ -19,10 +20,11 @@ WORKERS_END_SECONDS = 2  # else an open event stream holds the shutdown
 
 
 def run(settings: Settings) -> None:
-    """Serves until a signal comes. Raises OutdatedSchema on a database of another version."""
+    """Serves until a signal comes. Raises OutdatedSchema (a database of another version) and MissingKeys."""
     database = Database(settings.database, pool_size=1)
     require_current(database)
     database.close()
+    require_key(settings)
     # The serving process is spawned: it reads the settings anew.
     os.environ.update(settings.environment())
     Granian(

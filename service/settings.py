@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from importlib import import_module
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -43,6 +44,11 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", "address the API listens on")
     port: int = _setting(8137, "port the API listens on", least=1, most=65535)
+
+    require_keys: bool = _setting(
+        default=False, help_text="whether loopback asks for keys too; others always do"
+    )
+    max_keys: int = _setting(1_000, "most keys that open at once", least=1, most=100_000)
 
     log_level: str = _choice("INFO", ("DEBUG", "INFO", "WARNING", "ERROR"), "least level that is logged")
     log_format: str = _choice("console", ("console", "json"), "a line for people, or one JSON object a line")
@@ -118,6 +124,11 @@ class Settings:
         return self.broker_url or "redis://127.0.0.1:6379/0"
 
     @property
+    def keyed(self) -> bool:
+        """Whether requests need a key: only this machine's own user is served without."""
+        return self.require_keys or not is_loopback(self.host)
+
+    @property
     def datasets_dir(self) -> Path:
         """Where the bytes of datasets live."""
         return self.data_dir / "datasets"
@@ -145,6 +156,14 @@ class Settings:
     def _engine_value(self, module: str, name: str, names: tuple[str, ...]) -> object:
         # By name: the supervisor reads settings and must start without NumPy and polars.
         return getattr(import_module(module), name)(**{each: getattr(self, each) for each in names})
+
+
+def is_loopback(host: str) -> bool:
+    """Says whether a service that listens on `host` is reached from this machine only."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def load_settings(**overrides: object) -> Settings:

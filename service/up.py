@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def _serve(supervisor: Supervisor, settings: Settings, runtime: Path) -> None:
         supervisor.start(broker_part(path))
         settings = replace(settings, broker_url=f"unix://{path}")
     _upgrade(settings)
+    if settings.keyed:
+        import_module("service.access.commands").require_key(settings)  # loads SQLAlchemy
     for name in ("api", "worker"):
         supervisor.start(Part(name, (*_GRADHOUSE, name), {**settings.environment(), **_ONE_THREAD}))
     ready = partial(_answers, settings.host, settings.port)
@@ -163,11 +166,12 @@ def banner(settings: Settings) -> str:
     json = "-H 'Content-Type: application/json' -d"
     dataset = """'{"sample": "moons"}'"""
     job = """'{"dataset_id": "'$DATASET'", "target": "y", "model": {"name": "moons"}}'"""
+    key = """ -H "Authorization: Bearer $KEY\"""" if settings.keyed else ""
     wait = "--fail --retry 30 --retry-delay 1 --retry-all-errors"
     return f"""\
 gradhouse is at {address(settings)} (data in {settings.data_dir}; Ctrl-C stops it)
 
-  DATASET=$(curl -s {api}/datasets {json} {dataset} | grep -o 'ds_[0-9a-z]*' | head -1)
-  curl -s {api}/jobs {json} {job}
-  curl -s {wait} '{api}/models/moons/predictions?x1=0.5&x2=-0.2'
+  DATASET=$(curl -s{key} {api}/datasets {json} {dataset} | grep -o 'ds_[0-9a-z]*' | head -1)
+  curl -s{key} {api}/jobs {json} {job}
+  curl -s{key} {wait} '{api}/models/moons/predictions?x1=0.5&x2=-0.2'
 """

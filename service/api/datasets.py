@@ -11,6 +11,7 @@ from service.api.idempotency import idempotent
 from service.api.orders import require_ready
 from service.api.parts import missing, owner, running
 from service.api.uploads import REQUEST_BODY, LargeUpload, Upload, UploadQuery, read_upload, receive_upload
+from service.scopes import Scope
 from service.tables import datasets
 from service.tables.datasets import Dataset
 from service.web.conditional import tagged
@@ -112,7 +113,7 @@ def create_dataset(query: Mapping[str, Any]) -> tuple[Dataset, int, dict[str, st
     return dataset, 201, {"Location": f"/api/v1/datasets/{dataset.id}"}
 
 
-@blueprint.post("/datasets:preview")
+@blueprint.post("/datasets:preview", scope=Scope.READ)
 @blueprint.documented(requestBody=REQUEST_BODY)
 @blueprint.query(UploadQuery())
 @blueprint.answer(200, PreviewSchema())

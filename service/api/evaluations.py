@@ -13,6 +13,7 @@ from service.api.models import load_model
 from service.api.orders import require_ready, unknown_dataset
 from service.api.parts import owner, running
 from service.errors import invalid
+from service.scopes import Scope
 from service.tables import datasets
 from service.tables.datasets import Dataset
 from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
@@ -63,7 +64,7 @@ blueprint = Blueprint("evaluations", "How good models are.")
 _REQUEST_BODY = {"required": True, "content": {JSON_MEDIA_TYPE: {"schema": EvaluationBody()}}}
 
 
-@blueprint.post("/models/<model>/evaluations")
+@blueprint.post("/models/<model>/evaluations", scope=Scope.READ)
 @blueprint.documented(requestBody=_REQUEST_BODY)
 @blueprint.answer(200, EvaluationSchema())
 def create_evaluation(model: str) -> Response:

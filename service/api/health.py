@@ -9,6 +9,7 @@ from marshmallow import fields
 from engine.errors import Problem
 from service.api.parts import Parts, running
 from service.errors import ServiceError
+from service.scopes import Scope
 from service.tables import schema
 from service.tables.base import is_transient
 from service.web.contract import Blueprint
@@ -44,14 +45,14 @@ probes = Blueprint("health", "Is the service alive and ready?", prefix="/")
 blueprint = Blueprint("status", "What runs.")
 
 
-@probes.get("healthz")
+@probes.get("healthz", scope=Scope.PUBLIC)
 @probes.answer(200, HealthSchema())
 def read_health() -> Response:
     """Say that this process answers."""
     return jsonify({"status": "ok"})
 
 
-@probes.get("readyz")
+@probes.get("readyz", scope=Scope.PUBLIC)
 @probes.answer(200, ReadinessSchema())
 def read_readiness() -> Response:
     """Say whether database, broker and a worker answer; 503 names those that do not."""

@@ -19,6 +19,7 @@ from service.api.predictions import read_instances, read_object
 from service.api.rows import RAW, check_count, documents
 from service.api.tensors import InferenceRequest, Numbers, Tensor, read_request, write_response
 from service.errors import invalid
+from service.scopes import Scope
 from service.tables import models
 from service.tables.models import Wanted
 from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
@@ -64,14 +65,14 @@ def read_server() -> Response:
     return jsonify({"name": "gradhouse", "version": version("gradhouse"), "extensions": extensions})
 
 
-@blueprint.get("/health/live")
+@blueprint.get("/health/live", scope=Scope.PUBLIC)
 @blueprint.answer(200, AnyObject())
 def read_live() -> Response:
     """Say that this process answers."""
     return jsonify({"live": True})
 
 
-@blueprint.get("/health/ready")
+@blueprint.get("/health/ready", scope=Scope.PUBLIC)
 @blueprint.answer(200, AnyObject())
 def read_ready() -> Response:
     """Say that predictions can be had: the database answers."""
@@ -80,7 +81,7 @@ def read_ready() -> Response:
     return jsonify({"ready": True})
 
 
-@blueprint.post("/repository/index")
+@blueprint.post("/repository/index", scope=Scope.READ)
 @blueprint.answer(200, description="An array of models, each with its version and state.")
 def list_repository() -> Response:
     """List the models that can be asked, newest first."""
@@ -120,7 +121,7 @@ def read_version_ready(model: str, number: str) -> Response:
     return jsonify({"name": model, "ready": True})
 
 
-@blueprint.post("/models/<model>/infer", produces=(JSON_MEDIA_TYPE, RAW))
+@blueprint.post("/models/<model>/infer", produces=(JSON_MEDIA_TYPE, RAW), scope=Scope.READ)
 @blueprint.documented(requestBody=_BODY)
 @blueprint.answer(200, AnyObject())
 def infer(model: str) -> Response:
@@ -128,7 +129,7 @@ def infer(model: str) -> Response:
     return _infer(model, model)
 
 
-@blueprint.post("/models/<model>/versions/<number>/infer", produces=(JSON_MEDIA_TYPE, RAW))
+@blueprint.post("/models/<model>/versions/<number>/infer", produces=(JSON_MEDIA_TYPE, RAW), scope=Scope.READ)
 @blueprint.documented(requestBody=_BODY)
 @blueprint.answer(200, AnyObject())
 def infer_version(model: str, number: str) -> Response:
@@ -144,7 +145,7 @@ def read_v1_ready(model: str) -> Response:
     return jsonify({"name": model, "ready": True})
 
 
-@kserve.post("/<model>:predict")
+@kserve.post("/<model>:predict", scope=Scope.READ)
 @kserve.documented(requestBody=_V1_BODY)
 @kserve.answer(200, AnyObject())
 def predict_v1(model: str) -> Response:
@@ -155,7 +156,7 @@ def predict_v1(model: str) -> Response:
     return jsonify({"predictions": documents(loaded, rows, None)})
 
 
-@kserve.post("/<model>:explain")
+@kserve.post("/<model>:explain", scope=Scope.READ)
 @kserve.documented(requestBody=_V1_BODY)
 @kserve.answer(200, AnyObject())
 def explain_v1(model: str) -> Response:

@@ -25,6 +25,7 @@ from service.api.job_documents import (
 from service.api.orders import Order, body_schema, check_queue, read_order, unknown_dataset
 from service.api.parts import owner, running
 from service.errors import ServiceError, invalid
+from service.scopes import Scope
 from service.tables import datasets, events, jobs, models, queue
 from service.tables.base import Transaction
 from service.tables.jobs import Job, Status
@@ -106,7 +107,7 @@ def _add(db: Transaction, order: Order) -> Job:
     return job
 
 
-@blueprint.post("/jobs:validate")
+@blueprint.post("/jobs:validate", scope=Scope.READ)
 @blueprint.documented(requestBody=_REQUEST_BODY)
 @blueprint.answer(200, ValidationSchema())
 def validate_job() -> Response:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 
 from service.api.loaded_models import LoadedModels
 from service.broker import Broker
@@ -39,8 +39,9 @@ def running() -> Parts:
 
 
 def owner() -> str:
-    """Whose request this is."""
-    return LOCAL_OWNER
+    """Whose request this is: the key's owner, or the one local user where no keys are asked for."""
+    found: str = g.get("owner", LOCAL_OWNER)
+    return found
 
 
 def missing(kind: str, reference: str) -> ServiceError:

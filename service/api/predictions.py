@@ -24,6 +24,7 @@ from service.api.rows import (
     wanted_of_query,
 )
 from service.errors import invalid
+from service.scopes import Scope
 from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, require_media_type
 from service.web.conditional import with_etag
 from service.web.contract import Blueprint
@@ -93,7 +94,7 @@ _BODY["content"] |= BINARY_BODIES
 blueprint = Blueprint("predictions", "What models say.")
 
 
-@blueprint.post("/models/<model>/predictions", produces=(JSON_MEDIA_TYPE, RAW))
+@blueprint.post("/models/<model>/predictions", produces=(JSON_MEDIA_TYPE, RAW), scope=Scope.READ)
 @blueprint.documented(requestBody=_BODY, parameters=[RETURN_QUERY])
 @blueprint.answer(200, PredictionsSchema())
 def create_predictions(model: str) -> Response:

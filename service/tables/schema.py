@@ -7,7 +7,18 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from service.settings import Settings
-from service.tables import HEAD, datasets, deliveries, events, history, idempotency, jobs, models, snapshots
+from service.tables import (
+    HEAD,
+    datasets,
+    deliveries,
+    events,
+    history,
+    idempotency,
+    jobs,
+    keys,
+    models,
+    snapshots,
+)
 from service.tables.base import Base, Database
 
 METADATA: MetaData = Base.metadata
@@ -21,6 +32,7 @@ TABLES = (
     snapshots.SnapshotRow,
     models.Model,
     idempotency.IdempotencyKey,
+    keys.Key,
 )
 
 _PACKAGE = Path(__file__).resolve().parents[1]

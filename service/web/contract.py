@@ -9,6 +9,7 @@ from flask import Flask
 from webargs.flaskparser import FlaskParser
 
 from service.errors import invalid
+from service.scopes import REQUIRES, Scope
 from service.web import openapi
 from service.web.bodies import JSON_MEDIA_TYPE, json_body
 from service.web.requests import PRODUCES
@@ -48,30 +49,38 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         super().__init__(name, __name__, url_prefix=prefix, description=description)
         self._prepare_doc_cbks.append(openapi.describe_operation)
 
-    def get(self, rule: str, *, produces: tuple[str, ...] = JSON_ONLY) -> Decorator:
+    def get(
+        self, rule: str, *, produces: tuple[str, ...] = JSON_ONLY, scope: Scope = Scope.READ
+    ) -> Decorator:
         """An endpoint that reads, and the media types it can answer with."""
-        return self._endpoint("GET", rule, produces)
+        return self._endpoint("GET", rule, produces, scope)
 
-    def post(self, rule: str, *, produces: tuple[str, ...] = JSON_ONLY) -> Decorator:
-        """An endpoint that creates or acts, and the media types it can answer with."""
-        return self._endpoint("POST", rule, produces)
+    def post(
+        self, rule: str, *, produces: tuple[str, ...] = JSON_ONLY, scope: Scope = Scope.WRITE
+    ) -> Decorator:
+        """An endpoint that creates or acts, and the media types it can answer with.
+
+        One that changes nothing and only needs a body for its question has the scope READ.
+        """
+        return self._endpoint("POST", rule, produces, scope)
 
     def patch(self, rule: str) -> Decorator:
         """An endpoint that changes a part."""
-        return self._endpoint("PATCH", rule, JSON_ONLY)
+        return self._endpoint("PATCH", rule, JSON_ONLY, Scope.WRITE)
 
     def put(self, rule: str) -> Decorator:
         """An endpoint that makes something what the body says."""
-        return self._endpoint("PUT", rule, JSON_ONLY)
+        return self._endpoint("PUT", rule, JSON_ONLY, Scope.WRITE)
 
     def delete(self, rule: str) -> Decorator:
         """An endpoint that removes, and answers with nothing."""
-        return self._endpoint("DELETE", rule, ())
+        return self._endpoint("DELETE", rule, (), Scope.WRITE)
 
-    def _endpoint(self, method: str, rule: str, produces: tuple[str, ...]) -> Decorator:
+    def _endpoint(self, method: str, rule: str, produces: tuple[str, ...], scope: Scope) -> Decorator:
         def decorate(view: View) -> View:
-            vars(view)[PRODUCES] = produces
+            vars(view)[PRODUCES], vars(view)[REQUIRES] = produces, scope
             described = vars(view).setdefault("_apidoc", {})  # where flask-smorest keeps what decorators say
+            described["scope"] = scope
             described["manual_doc"] = {"operationId": view.__name__, **described.get("manual_doc", {})}
             self.add_url_rule(rule, view_func=view, methods=[method])
             return view
@@ -118,7 +127,8 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
 
     DEFAULT_ERROR_RESPONSE_NAME = None
 
-    def __init__(self, app: Flask, version: str) -> None:
+    def __init__(self, app: Flask, version: str, *, keyed: bool = False) -> None:
+        self._keyed = keyed
         app.config.update(API_TITLE="gradhouse", API_VERSION=version, OPENAPI_VERSION="3.1.0")
         super().__init__(app)
 
@@ -133,4 +143,4 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
 
     def document(self) -> dict[str, Any]:
         """The OpenAPI document of every blueprint registered so far."""
-        return openapi.finish(self.spec.to_dict())
+        return openapi.finish(self.spec.to_dict(), keyed=self._keyed)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from service.error_kinds import KINDS
+from service.scopes import Scope
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -50,12 +51,25 @@ _IF_NONE_MATCH = {
     "description": "The ETag of the answer that is already there.",
     "schema": {"type": "string"},
 }
-_ALWAYS = (400, 403, 406, 500, 503)
+_ALWAYS = (400, 401, 403, 406, 500, 503)
+_KEY = "key"  # the name of the security scheme
+_KEY_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key of `gradhouse keys create`. The roles are scopes; each holds the ones before it: "
+    "read, write, admin.",
+}
+_CHALLENGE = {
+    "WWW-Authenticate": {"description": "What is wrong with the key.", "schema": {"type": "string"}}
+}
 _WITH_BODY = (413, 415, 422)
 
 
 def describe_operation(doc: dict[str, Any], info: Mapping[str, Any], **context: Any) -> dict[str, Any]:
     """Adds to an operation what our own decorators say: flask-smorest calls this for each one."""
+    if "scope" in info:
+        scope: Scope = info["scope"]
+        doc["security"] = [] if scope is Scope.PUBLIC else [{_KEY: [scope.word]}]
     if info.get("tagged"):
         doc.setdefault("parameters", []).append(_IF_NONE_MATCH)
         doc["responses"][304] = {"description": "Not Modified", "headers": _ETAG}
@@ -65,15 +79,18 @@ def describe_operation(doc: dict[str, Any], info: Mapping[str, Any], **context: 
     return doc
 
 
-def finish(document: dict[str, Any]) -> dict[str, Any]:
-    """Adds the errors, the operation ids and the address to a document."""
+def finish(document: dict[str, Any], *, keyed: bool) -> dict[str, Any]:
+    """Adds the errors, the keys and the address to a document; without `keyed` nobody is asked for a key."""
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
     components["responses"] = {f"Problem{status}": _problem_response(status) for status in _statuses()}
     document["info"]["description"] = "Trains small neural networks and shows every number inside them."
     document["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
     document["servers"] = [{"url": "/"}]
+    components["securitySchemes"] = {_KEY: _KEY_SCHEME}
     for path, _, operation in operations(document):
+        if not keyed and operation.get("security"):
+            operation["security"] = [*operation["security"], {}]  # the key may be left out
         for status in _error_statuses(path, operation):
             operation["responses"][str(status)] = _problem(status)
     return document
@@ -110,4 +127,5 @@ def _problem_response(status: int) -> dict[str, Any]:
         "description": "; or ".join(titles) + ".",
         "content": {"application/problem+json": {"schema": schema}},
     }
-    return {**response, "headers": _RETRY_AFTER} if status in {429, 503} else response
+    headers = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
+    return {**response, "headers": headers[status]} if status in headers else response

@@ -2,13 +2,13 @@
 
 import re
 import secrets
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.errors import ServiceError
+from service.settings import is_loopback
 
 PRODUCES = "produces"  # the attribute of a view that names its media types
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
@@ -48,14 +48,6 @@ def request_id() -> str:
         known = offered if _REQUEST_ID.fullmatch(offered) else f"req_{secrets.token_hex(12)}"
         g.request_id = known
     return known
-
-
-def is_loopback(host: str) -> bool:
-    """Says whether a service that listens on `host` is reached from this machine only."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def check_host(host: str) -> None:

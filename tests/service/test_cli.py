@@ -15,7 +15,19 @@ from click.testing import CliRunner
 from service.cli import main
 from service.tables import HEAD
 
-COMMANDS = ("up", "demo", "api", "worker", "sweeper", "db", "db upgrade")
+COMMANDS = (
+    "up",
+    "demo",
+    "api",
+    "worker",
+    "sweeper",
+    "db",
+    "db upgrade",
+    "keys",
+    "keys create",
+    "keys list",
+    "keys revoke",
+)
 
 
 def _gradhouse(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":

@@ -17,6 +17,7 @@ from service.api.inside.graphs import (
     chosen_format,
     drawn,
 )
+from service.scopes import Scope
 from service.web.bodies import JSON_MEDIA_TYPE
 from service.web.contract import Blueprint
 from service.web.schemas import Object, Schema, Text
@@ -49,7 +50,7 @@ class ExpressionSchema(Schema):
 blueprint = Blueprint("expressions", "The sandbox: any expression, forward and backward.")
 
 
-@blueprint.post("/expressions", produces=tuple(FORMATS.values()))
+@blueprint.post("/expressions", produces=tuple(FORMATS.values()), scope=Scope.READ)
 @blueprint.body(ExpressionBody())
 @blueprint.also(200, content_type=DOT_MEDIA_TYPE, schema={"type": "string"})
 @blueprint.also(200, content_type=SVG_MEDIA_TYPE, schema={"type": "string"})

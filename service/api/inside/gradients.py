@@ -11,6 +11,7 @@ from service.api.models import load_model
 from service.api.parts import running
 from service.api.predictions import read_instances, read_object, rows_body
 from service.errors import invalid
+from service.scopes import Scope
 from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, require_media_type
 from service.web.contract import Blueprint
 from service.web.schemas import Schema, StrictInt, load
@@ -56,7 +57,7 @@ blueprint = Blueprint("gradients", "The exact derivatives of answers by raw inpu
 _ORDER = {"type": "integer", "enum": [1, 2], "description": "2 adds the second derivatives."}
 
 
-@blueprint.post("/models/<model>/gradients")
+@blueprint.post("/models/<model>/gradients", scope=Scope.READ)
 @blueprint.documented(requestBody=rows_body(**OUTPUT_MEMBERS, order=_ORDER))
 @blueprint.answer(200, GradientsSchema())
 def create_gradients(model: str) -> Response:

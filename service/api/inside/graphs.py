@@ -19,6 +19,7 @@ from service.api.models import load_model
 from service.api.parts import running
 from service.api.predictions import FOREVER, ROW_QUERY, row_of_query
 from service.errors import ServiceError, invalid
+from service.scopes import Scope
 from service.web.bodies import JSON_MEDIA_TYPE
 from service.web.conditional import with_etag
 from service.web.contract import Blueprint
@@ -105,7 +106,7 @@ class TraceSchema(Schema):
 blueprint = Blueprint("graphs", "The expression behind a prediction.")
 
 
-@blueprint.post("/models/<model>/graph", produces=tuple(FORMATS.values()))
+@blueprint.post("/models/<model>/graph", produces=tuple(FORMATS.values()), scope=Scope.READ)
 @blueprint.body(GraphBody())
 @blueprint.also(200, content_type=DOT_MEDIA_TYPE, schema={"type": "string"})
 @blueprint.also(200, content_type=SVG_MEDIA_TYPE, schema={"type": "string"})
@@ -136,7 +137,7 @@ def read_graph(model: str) -> Response:
     return with_etag(response)
 
 
-@blueprint.post("/models/<model>/trace")
+@blueprint.post("/models/<model>/trace", scope=Scope.READ)
 @blueprint.body(TraceBody())
 @blueprint.answer(200, TraceSchema())
 def create_trace(body: Mapping[str, Any], model: str) -> Response:
