@@ -6,7 +6,14 @@ from typing import Any
 
 from engine.inside.neurons import neuron_graph, one_neuron_graph
 from engine.inside.nodes import Graph, Level, refuse, scalar_nodes
-from engine.inside.unfold import find_neuron, neuron_count, scalar_count, unfold, unfold_neuron
+from engine.inside.unfold import (
+    Unfolded,
+    find_neuron,
+    neuron_count,
+    scalar_count,
+    unfold,
+    unfold_neuron,
+)
 from engine.training.model import TrainedModel
 
 MOST_NODES = 20_000
@@ -30,10 +37,15 @@ def prediction_graph(
         if neuron is not None:
             return one_neuron_graph(model, instance, neuron, output)
         return neuron_graph(model, instance, output)
-    found = (
-        unfold(model, instance, output) if neuron is None else unfold_neuron(model, instance, neuron, output)
-    )
+    found = unfolded(model, instance, neuron, output)
     return Graph("scalar", found.output, scalar_nodes(found.root), found.root)
+
+
+def unfolded(model: TrainedModel, instance: Any, neuron: str | None, output: int | None) -> Unfolded:
+    """Every operation of a prediction, or of one neuron in it; raises BadData."""
+    if neuron is None:
+        return unfold(model, instance, output)
+    return unfold_neuron(model, instance, neuron, output)
 
 
 def check_size(model: TrainedModel, level: Level, neuron: str | None, most: int) -> None:

@@ -53,8 +53,11 @@ def _forward_step(node: Value, number: dict[int, int]) -> dict[str, Any]:
 
 
 def _backward_steps(root: Value, order: list[Value], number: dict[int, int]) -> Iterator[dict[str, Any]]:
-    """As `Value.backward()` goes, which passes over nodes whose own slope is 0."""
-    sums = {number[id(root)]: 1.0}
+    """As `Value.backward()` goes, which passes over nodes whose own slope is 0.
+
+    A root that is a neuron in a larger graph begins with the slope of the answer along it, not with 1.
+    """
+    sums = {number[id(root)]: root.grad}
     for node in reversed(order):
         slope = sums.get(number[id(node)], 0.0)
         if slope == 0.0:

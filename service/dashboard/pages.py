@@ -56,11 +56,21 @@ def make_pages(
 
 
 def _add_glass(pages: Blueprint, job_exists: Known, model_exists: Known) -> None:
-    """Home, and what can be seen inside: a training, a model, any expression."""
+    """Home, lists, and what can be seen inside: a training, a model, any expression, the service."""
 
     @pages.get("/")
     def home() -> str:
         return render_template("home.html", address=request.root_url.rstrip("/"))
+
+    @pages.get("/jobs")
+    def list_jobs() -> str:
+        columns = ("Job", "State", "Loss", "Created", "Model")
+        return render_template("list.html", kind="jobs", title="Trainings", columns=columns)
+
+    @pages.get("/models")
+    def list_models() -> str:
+        columns = ("Model", "Quality", "Parameters", "Created", "Training")
+        return render_template("list.html", kind="models", title="Models", columns=columns)
 
     @pages.get("/jobs/<job>")
     def watch(job: str) -> str:
@@ -77,6 +87,10 @@ def _add_glass(pages: Blueprint, job_exists: Known, model_exists: Known) -> None
     @pages.get("/sandbox")
     def sandbox() -> str:
         return render_template("sandbox.html")
+
+    @pages.get("/system")
+    def system() -> str:
+        return render_template("system.html")
 
 
 def _add_problems(pages: Blueprint, problems: Mapping[str, Explained]) -> None:

@@ -15,13 +15,13 @@ pytestmark = pytest.mark.system
 OpenPage = Callable[..., Page]
 
 SURFACE = """async ([path, count, x, y]) => {
-  const { Network, flatten } = await import('/static/network.js');
+  const { Network, flatten } = await import('/static/parts/network.js');
   const get = async where => (await fetch('/api/v1' + path + where)).json();
   const network = new Network(await get('/network')), weights = flatten((await get('/parameters')).layers);
   return network.surface(weights, x, y, count, {}).map(output => [...output]);
 }"""
 REPLAY = """async ([job, epoch, count, x, y]) => {
-  const { Network, unpackCheckpoints } = await import('/static/network.js');
+  const { Network, unpackCheckpoints } = await import('/static/parts/network.js');
   const network = new Network(await (await fetch(`/api/v1/jobs/${job}/network`)).json());
   const packed = await (await fetch(`/api/v1/jobs/${job}/checkpoints?format=float64`)).arrayBuffer();
   const at = unpackCheckpoints(packed).find(each => each.epoch === epoch);

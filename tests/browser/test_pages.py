@@ -54,7 +54,7 @@ def test_the_time_cursor_drives_everything(open_page: OpenPage, job: dict[str, A
 
 def pictures(page: Page) -> list[str]:
     """The surface and the network as they are drawn now."""
-    page.wait_for_timeout(250)  # a moving surface is coarser: it settles after 150 ms
+    page.evaluate("() => new Promise(requestAnimationFrame)")  # what was asked for last is drawn
     surface = page.evaluate("() => document.getElementById('surface').toDataURL()")
     return [str(surface), page.locator("#network").inner_html()]
 
@@ -103,22 +103,41 @@ def test_sliders_move_answer_and_derivatives(open_page: OpenPage, job: dict[str,
 
 def test_a_neuron_unfolds_and_folds_by_keyboard(open_page: OpenPage, job: dict[str, Any]) -> None:
     page = open_page(f"/models/{job['model_id']}")
-    neuron = page.get_by_role("button", name="neuron L1.n3", exact=True)
-    expect(neuron).to_be_visible()
-    neuron.focus()
+    page.get_by_role("button", name="neuron L1.n1", exact=True).focus()  # the one that Tab reaches
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="neuron L1.n3", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#scalar svg")).to_contain_text("L1.n3.w2")
+    drawing = page.locator("#drawing svg")
+    expect(drawing).to_contain_text("L1.n3")
+    expect(drawing).not_to_contain_text("L1.n3.w2")
+    page.get_by_role("button", name="Every operation").click()
+    expect(drawing).to_contain_text("L1.n3.w2")
+    expect(page).to_have_url(re.compile("neuron=L1.n3&level=scalar"))
     page.get_by_role("button", name="Fold it up").click()
-    expect(page.locator("#scalar svg")).to_have_count(0)
+    expect(drawing).to_have_count(0)
 
 
 def test_the_trace_is_walked_with_its_numbers(open_page: OpenPage, job: dict[str, Any]) -> None:
     page = open_page(f"/models/{job['model_id']}")
-    page.get_by_role("button", name="Trace this row").click()
+    page.get_by_role("button", name="Step by step").click()
     words = page.locator(".step")
     expect(words).to_contain_text("backward: from L3.n1")
     page.get_by_role("button", name="Next").click()
     expect(page.locator("#steps .figure")).to_contain_text("local derivative")
+
+
+def test_steps_through_one_neuron_are_marked_in_its_drawing(open_page: OpenPage, job: dict[str, Any]) -> None:
+    page = open_page(f"/models/{job['model_id']}?neuron=L1.n2&level=scalar&trace=on")
+    expect(page.locator(".step")).to_contain_text("backward: from L1.n2 (tanh) to L1.n2.sum")
+    expect(page.locator("#drawing .node.chosen")).to_contain_text("L1.n2.sum")
+    page.get_by_role("slider", name="Step").focus()
+    page.keyboard.press("End")
+    last = page.locator(".step").inner_text()
+    page.get_by_role("slider", name="x1").focus()
+    page.keyboard.press("PageUp")  # other numbers, the same place
+    expect(page).to_have_url(re.compile(r"x1=(?!0\.5006).*&neuron=L1\.n2"))
+    expect(page.locator(".step")).to_have_text(last)
 
 
 def test_the_sandbox_is_live_and_says_what_is_wrong(open_page: OpenPage) -> None:
@@ -132,7 +151,9 @@ def test_the_sandbox_is_live_and_says_what_is_wrong(open_page: OpenPage) -> None
     expect(page.locator("#graph svg")).to_contain_text("ReLU")
 
 
-@pytest.mark.parametrize("path", ["/", "/sandbox", "/jobs/{id}", "/models/{model_id}"])
+@pytest.mark.parametrize(
+    "path", ["/", "/sandbox", "/jobs/{id}", "/models/{model_id}?neuron=L1.n2", "/jobs", "/models", "/system"]
+)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_named_fit_and_have_contrast(
     open_page: OpenPage, job: dict[str, Any], path: str, scheme: str

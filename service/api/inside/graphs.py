@@ -7,10 +7,9 @@ import orjson
 from flask import Response, request
 from marshmallow import fields
 
-from engine.inside.graph import check_size, prediction_graph
+from engine.inside.graph import check_size, prediction_graph, unfolded
 from engine.inside.nodes import LEVELS, Graph, TooManyNodes
 from engine.inside.trace import trace
-from engine.inside.unfold import unfold
 from engine.spec.resolve import class_text
 from engine.training.model import TrainedModel
 from service.api.inside.choices import LABEL_HELP, OUTPUT_HELP, OutputSchema, output_of, query_parameters
@@ -47,14 +46,20 @@ NODE = {
     },
 }
 NODES = {"type": "array", "items": NODE}
+TRACE_LESS = 'trace one neuron: "neuron": "L1.n1"'
 
 
-class GraphChoice(Schema):
+class NeuronChoice(Schema):
+    """The whole network, or one neuron."""
+
+    neuron = Text(most=40, metadata={"description": "One neuron and what goes into it, such as L2.n3."})
+
+
+class GraphChoice(NeuronChoice):
     """Which graph, and how it is given."""
 
     level = Text(choices=LEVELS, load_default="neuron")
     format = Text(choices=tuple(FORMATS))
-    neuron = Text(most=40, metadata={"description": "One neuron and what goes into it, such as L2.n3."})
 
 
 class GraphBody(GraphChoice, OutputSchema):
@@ -73,7 +78,7 @@ class GraphQuery(GraphChoice):
     label = Text(metadata={"description": LABEL_HELP})
 
 
-class TraceBody(OutputSchema):
+class TraceBody(NeuronChoice, OutputSchema):
     """A row to trace."""
 
     instance = Anything(required=True, metadata={"type": ["object", "array"]})
@@ -143,12 +148,12 @@ def read_graph(model: str) -> Response:
 def create_trace(body: Mapping[str, Any], model: str) -> Response:
     """Show how one prediction comes about and is derived, one elementary step after the other."""
     loaded = load_model(model)
-    trained, output = loaded.trained, output_of(loaded.trained, body)
+    trained, output, neuron = loaded.trained, output_of(loaded.trained, body), body.get("neuron")
     try:
-        check_size(trained, "scalar", None, running().settings.max_graph_nodes)
+        check_size(trained, "scalar", neuron, running().settings.max_graph_nodes)
     except TooManyNodes as error:
-        raise refused(error, "trace a smaller model, or ask for the graph of one neuron") from None
-    found = unfold(trained, body["instance"], output)
+        raise refused(error, "" if neuron else TRACE_LESS) from None
+    found = unfolded(trained, body["instance"], neuron, output)
     return document_answer(loaded, {"output": found.output, **trace(found.root).to_document()})
 
 

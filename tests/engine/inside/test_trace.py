@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.inside.trace import trace
-from engine.inside.unfold import unfold
+from engine.inside.unfold import unfold, unfold_neuron
 from tests.engine.inside.evaluation import OPERATIONS
 from tests.engine.models import fruit_model, moons_model, weight_model
 
@@ -37,6 +37,16 @@ def test_replayed_it_gives_every_data_and_every_grad(make: Any, row: list[Any]) 
         assert grads[step["operand"]] == step["grad"]
     assert data == {node["id"]: node["data"] for node in nodes}
     assert grads == {node["id"]: node["grad"] for node in nodes}
+
+
+def test_a_neurons_trace_starts_from_the_answers_slope_along_it() -> None:
+    found = unfold_neuron(moons_model(), [0.5, -0.2], "L1.n3")
+    document = trace(found.root).to_document()
+    steps = [step for step in document["steps"] if step["phase"] == "backward"]
+    assert steps[0]["slope"] == found.root.grad != 1.0
+    ends = {step["operand"]: step["grad"] for step in steps}
+    for node in document["nodes"][:-1]:
+        assert ends[node["id"]] == pytest.approx(node["grad"], rel=1e-12)
 
 
 def test_forward_comes_first_and_steps_are_numbered() -> None:

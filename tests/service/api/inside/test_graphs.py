@@ -107,7 +107,11 @@ def test_over_the_bounds_the_answer_says_what_to_ask_instead(client: FlaskClient
     body = {"instance": ROW, "level": "scalar"}
     problem = problem_of(client.post(URL, json=body), 413, "answer_too_large")
     assert '"neuron"' in problem["hint"]
-    problem_of(client.post("/api/v1/models/moons/trace", json={"instance": ROW}), 413, "answer_too_large")
+    traced = "/api/v1/models/moons/trace"
+    problem = problem_of(client.post(traced, json={"instance": ROW}), 413, "answer_too_large")
+    assert '"neuron": "L1.n1"' in problem["hint"]
+    steps = json_of(client.post(traced, json={"instance": ROW, "neuron": "L2.n1"}))["steps"]
+    assert {step["label"] for step in steps} == {"", "L2.n1.sum", "L2.n1"}
     bound(client, "max_graph_nodes", 5_000)
     bound(client, "max_drawn_nodes", 500)
     problem = problem_of(client.post(URL, json={**body, "format": "svg"}), 413, "answer_too_large")

@@ -3,7 +3,7 @@
 import { make, number } from "./page.js";
 
 export class Stepper {
-  // `place` gets the controls; `look` is called with the label of the node a step is about.
+  // `place` gets the controls; `look` is called with the node that a step is about, null when there is none.
   constructor(place, look) {
     Object.assign(this, { place, look, steps: [], nodes: [] });
     this.slider = make("input", { type: "range", min: 0, value: 0, "aria-label": "Step", input: () => this.show() });
@@ -14,19 +14,20 @@ export class Stepper {
     place.append(this.box);
   }
 
+  // Begins at the first step backward; new numbers of the same graph leave the place as it is.
   load(trace) {
+    const same = trace.steps.length === this.steps.length;
     [this.steps, this.nodes] = [trace.steps, trace.nodes];
     this.slider.max = this.steps.length - 1;
-    this.slider.value = Math.max(0, this.steps.findIndex((step) => step.phase === "backward"));
+    if (!same) this.slider.value = Math.max(0, this.steps.findIndex((step) => step.phase === "backward"));
     this.box.hidden = false;
     this.show();
   }
 
   // The numbers shown are of another row now.
-  stale() {
-    if (this.steps.length) this.words.textContent = "The row has changed: trace it again.";
-    this.numbers.textContent = "";
-    this.steps = [];
+  clear() {
+    [this.steps, this.nodes, this.box.hidden] = [[], [], true];
+    this.look(null);
   }
 
   move(by) {
@@ -57,6 +58,6 @@ export class Stepper {
       this.numbers.textContent = `slope ${number(step.slope, 6)} × local derivative ${number(step.local, 6)} = ${number(step.product, 6)}; grad so far ${number(step.grad, 6)}`;
     }
     this.slider.setAttribute("aria-valuetext", this.words.textContent);
-    this.look(this.nodes[step.phase === "forward" ? step.node : step.operand].label);
+    this.look(this.nodes[step.phase === "forward" ? step.node : step.operand]);
   }
 }

@@ -1,8 +1,10 @@
 // The network as a drawing: a circle a neuron, a line a weight. Positive lines are whole, negative dashed.
 
-import { make, number } from "./page.js";
+import { make, number, plain } from "./page.js";
 
 const MOST_UNITS = 24; // of one layer; more do not fit on a screen
+const MOST_SIGNS = 18; // of a name beside its dot; the whole name is its title
+const short = (name) => (plain(name).length > MOST_SIGNS ? `${plain(name).slice(0, MOST_SIGNS - 1)}…` : name);
 
 export class Wires {
   // `place` is an svg element; `choose` is called with a neuron's name when one is clicked or entered.
@@ -29,6 +31,7 @@ export class Wires {
     });
     columns.forEach((column, l) => column.slice(0, MOST_UNITS).forEach((name, k) => dots.append(this.dot(name, ...spot(l, k), l))));
     this.place.replaceChildren(wires, dots);
+    this.stop("L1.n1");
     const hidden = columns.some((column) => column.length > MOST_UNITS);
     if (hidden) this.place.append(make("svg:text", { x: 6, y: height - 6, class: "note" }, `the first ${MOST_UNITS} units of each layer`));
     this.place.setAttribute("aria-label", `Network: ${columns.map((c) => c.length).join(", ")} units${hidden ? `; ${MOST_UNITS} of each layer are drawn` : ""}`);
@@ -37,18 +40,46 @@ export class Wires {
   dot(name, cx, cy, layer) {
     const circle = make("svg:circle", { cx, cy, r: layer ? this.radius : 6 }), title = make("svg:title", {}, name);
     const group = make("svg:g", { class: "dot" }, title, circle);
-    if (!layer) group.append(make("svg:text", { x: cx, y: cy - 10, "text-anchor": "middle" }, name));
+    if (!layer) group.append(make("svg:text", { x: cx, y: cy - 10, "text-anchor": "middle" }, short(name)));
+    if (layer === this.network.layers.length) group.append(make("svg:text", { x: cx + 14, y: cy + 4 }, short(this.outputName(name))));
     if (layer && this.choose) {
-      for (const [key, value] of [["tabindex", 0], ["role", "button"], ["aria-label", `neuron ${name}`]]) group.setAttribute(key, value);
+      for (const [key, value] of [["tabindex", -1], ["role", "button"], ["aria-label", `neuron ${name}`]]) group.setAttribute(key, value);
       group.addEventListener("click", () => this.choose(name));
-      group.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter" && event.key !== " ") return;
-        event.preventDefault();
-        this.choose(name);
-      });
+      group.addEventListener("keydown", (event) => this.press(event, name));
     }
-    this.dots.set(name, { group, title });
+    this.dots.set(name, { group, title, circle });
     return group;
+  }
+
+  // What an output stands for: a class, the score of two classes, or the target.
+  outputName(name) {
+    const { classes, target } = this.network, position = Number(name.split(".n")[1]) - 1;
+    if (!classes) return target.name;
+    return classes.length === 2 ? "score" : String(classes[position]);
+  }
+
+  // The drawing is one stop of the Tab key; arrows go from neuron to neuron, Enter chooses.
+  press(event, name) {
+    const [layer, unit] = name.slice(1).split(".n").map(Number);
+    const to = { ArrowUp: [layer, unit - 1], ArrowDown: [layer, unit + 1], ArrowLeft: [layer - 1, unit], ArrowRight: [layer + 1, unit] }[event.key];
+    if (event.key === "Enter" || event.key === " ") this.choose(name);
+    else if (!to) return;
+    else this.focus(...to);
+    event.preventDefault();
+  }
+
+  focus(layer, unit) {
+    if (!this.network.layers[layer - 1]) return;
+    const last = Math.min(MOST_UNITS, this.network.layers[layer - 1].units);
+    const name = `L${layer}.n${Math.min(Math.max(unit, 1), last)}`;
+    this.stop(name);
+    this.dots.get(name).group.focus();
+  }
+
+  // The one neuron that Tab reaches.
+  stop(name) {
+    if (!this.choose || !this.dots.has(name)) return;
+    for (const [label, { group }] of this.dots) if (group.hasAttribute("tabindex")) group.setAttribute("tabindex", label === name ? 0 : -1);
   }
 
   weigh(parameters) {
@@ -73,12 +104,14 @@ export class Wires {
       const dot = this.dots.get(node.label);
       if (!dot) continue;
       dot.title.textContent = `${node.label}: data ${number(node.data)}, grad ${number(node.grad)}`;
-      dot.group.setAttribute("class", `dot ${(node.data ?? 0) < 0 ? "below" : "above"}`);
-      dot.group.querySelector("circle").setAttribute("fill-opacity", (0.15 + (0.85 * Math.abs(node.data ?? 0)) / most).toFixed(2));
+      dot.group.classList.toggle("below", (node.data ?? 0) < 0);
+      dot.group.classList.toggle("above", (node.data ?? 0) >= 0);
+      dot.circle.setAttribute("fill-opacity", (0.15 + (0.85 * Math.abs(node.data ?? 0)) / most).toFixed(2));
     }
   }
 
   point(name) {
+    if (name) this.stop(name);
     for (const [label, { group }] of this.dots) group.classList.toggle("chosen", label === name);
   }
 }

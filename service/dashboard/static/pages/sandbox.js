@@ -1,11 +1,12 @@
 // The sandbox: an expression, its variables as numbers, every node with data and grad.
 
-import { API, ask, coalesced, find, keep, make, number, query, show } from "./page.js";
-import { Stepper } from "./stepper.js";
+import { ask, coalesced, find, keep, make, markNode, number, query, show, showDrawing } from "../parts/page.js";
+import { showCommands } from "../parts/commands.js";
+import { Stepper } from "../parts/stepper.js";
 
 const LESSON = { expression: "(a*b + c).tanh()", a: "2", b: "-3", c: "10" };
 const WORDS = /[A-Za-z_][A-Za-z0-9_]*/g;
-const expression = find("expression"), values = {}, stepper = new Stepper(find("steps"), () => {});
+const expression = find("expression"), values = {}, stepper = new Stepper(find("steps"), (node) => markNode("graph", node?.id ?? null));
 
 // The variables are the names that are not called as functions or methods.
 function variables() {
@@ -35,13 +36,11 @@ const update = coalesced(async () => {
   const used = Object.fromEntries(variables().map((name) => [name, values[name]]));
   keep({ expression: expression.value, ...used });
   const body = { expression: expression.value, values: used };
-  show("curl", `curl -s ${location.origin}${API}/expressions -H 'Content-Type: application/json' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`);
+  showCommands("commands", [{ path: "/expressions", body }]);
+  show("result", "");
   const [found, svg] = await Promise.all([ask("/expressions", { body }), ask("/expressions", { body: { ...body, format: "svg" }, as: "text" })]);
   show("result", number(found.value, 8));
-  const picture = document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
-  picture.setAttribute("role", "img");
-  picture.setAttribute("aria-label", `The graph of ${expression.value}`);
-  show("graph", picture);
+  showDrawing("graph", svg, `The graph of ${expression.value}`);
   show("nodes", ...found.nodes.map((node) => make("tr", {}, make("th", { scope: "row" }, node.label || `v${node.id}`), make("td", {}, node.op), make("td", { class: "figure" }, number(node.data, 8)), make("td", { class: "figure" }, number(node.grad, 8)))));
   stepper.load(found);
 });
