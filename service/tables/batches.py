@@ -6,19 +6,19 @@ back, and from then on each goes alone: none is blamed for another.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Double, Insert, Row, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.tables import claims, models
-from service.tables.base import database_now
+from service.tables.base import database_now, table_of
 from service.tables.claims import Claimed, Progress
 from service.tables.datasets import Dataset
 from service.tables.history import HistoryBlock
-from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move
+from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, PreparedMove, Status, move
 from service.tables.snapshots import SnapshotRow
 
 SMALL_WORK = 30_000_000  # multiplications and additions of a whole batch: some 0.1 s
@@ -48,25 +48,22 @@ def claim(
     The order is `claims.claim_next`'s. `sharers` workers leave each other their part of what waits. Called
     again with the same `claim_id` it finds the claims of a first call whose commit went unheard.
     """
-    known = list(db.scalars(select(Job).where(IS_RUNNING, Job.claim_id == claim_id).order_by(Job.turn)))
-    if len(known) < 2:
-        lease = database_now() + lease_seconds
-        together = [] if known else _small_jobs_next(db, most * sharers)
-        chosen = together[: min(most, math.ceil(len(together) / sharers))]
-        known = _take(db, chosen, worker=worker, claim_id=claim_id, lease_until=lease)
-    if known:
-        return _claimed(db, known)
+    if known := db.execute(_TAKEN, {"mine": claim_id}).all():
+        if all(job.claim == 1 for job in known):
+            return [claims.as_claimed(job, job.started_at, job.sha256, None) for job in known]
+    elif small := _small_jobs_next(db, most * sharers):
+        chosen = small[: min(most, math.ceil(len(small) / sharers))]
+        if taken := _take(db, chosen, worker=worker, claim_id=claim_id, lease_seconds=lease_seconds):
+            return taken
     single = claims.claim_next(db, worker, claim_id=claim_id, lease_seconds=lease_seconds, declined=declined)
     return [single] if single else []
 
 
-def _small_jobs_next(db: Session, most: int) -> list[str]:
-    """The ids of the small jobs at the head of the queue."""
-    query = select(Job.id, Job.kind, Job.claim, Job.spec, Dataset.row_count)
-    query = query.outerjoin(Dataset, Dataset.id == Job.dataset_id).where(IS_QUEUED)
-    rows = db.execute(query.order_by(Job.priority, Job.turn, Job.id).limit(most)).all()
+def _small_jobs_next(db: Session, most: int) -> list[Row[Any]]:
+    """The small jobs at the head of the queue."""
+    rows = db.execute(_WAITING, {"most": most}).all()
     sums = accumulate(_work(row) for row in rows)
-    return [row.id for row, work in zip(rows, sums, strict=True) if work <= SMALL_WORK]
+    return [row for row, work in zip(rows, sums, strict=True) if work <= SMALL_WORK]
 
 
 def _work(job: Row[Any]) -> float:
@@ -81,21 +78,49 @@ def _work(job: Row[Any]) -> float:
         return math.inf
 
 
-def _take(db: Session, ids: Sequence[str], **values: Any) -> list[Job]:
-    if len(ids) < 2:
-        return []
-    free = select(Job.id).where(Job.id.in_(ids), IS_QUEUED, Job.claim == 0).with_for_update(skip_locked=True)
-    now = database_now()
-    marks = {"claim": 1, "tries": Job.tries + 1, "heartbeat_at": now, "started_at": now}
-    moved = move(db, Status.RUNNING, Job.id.in_(free.scalar_subquery()), reason="claimed", **marks, **values)
-    return sorted(moved, key=lambda job: (job.priority, job.turn, job.id))
+def _take(
+    db: Session, jobs: Sequence[Row[Any]], *, worker: str, claim_id: str, lease_seconds: float
+) -> list[Claimed]:
+    """Claims those of the jobs that are still free; nobody has had them, so there is no checkpoint."""
+    ids = [job.id for job in jobs]
+    claim = {"by_worker": worker, "by_claim_id": claim_id, "lease_seconds": lease_seconds}
+    moved = {job.id: job for job in _TAKE.run(db, reason="claimed", ids=ids, **claim)}
+    taken = [(job, moved[job.id]) for job in jobs if job.id in moved]
+    # The rows were read before the claim.
+    return [replace(claims.as_claimed(job, now.started_at, job.sha256, None), claim=1) for job, now in taken]
 
 
-def _claimed(db: Session, taken: Sequence[Job]) -> list[Claimed]:
-    wanted = {job.dataset_id for job in taken}
-    rows = db.execute(select(Dataset.id, Dataset.sha256).where(Dataset.id.in_(wanted)))
-    digests = {row.id: row.sha256 for row in rows}
-    return [claims.as_claimed(job, digests.get(job.dataset_id), None) for job in taken]
+_INTEREST = (
+    Job.id,
+    Job.kind,
+    Job.claim,
+    Job.owner,
+    Job.spec,
+    Job.dataset_id,
+    Job.executor,
+    Job.numerics,
+    Job.created_at,
+    Job.started_at,
+    Dataset.row_count,
+    Dataset.sha256,
+)
+_jobs = select(*_INTEREST).select_from(Job).outerjoin(Dataset, Dataset.id == Job.dataset_id)
+_in_order = (Job.priority, Job.turn, Job.id)
+_WAITING = _jobs.where(IS_QUEUED).order_by(*_in_order).limit(bindparam("most"))
+_TAKEN = _jobs.where(IS_RUNNING, Job.claim_id == bindparam("mine")).order_by(*_in_order)
+_these = Job.id.in_(bindparam("ids", expanding=True))
+_free = select(Job.id).where(_these, IS_QUEUED, Job.claim == 0).with_for_update(skip_locked=True)
+_TAKE = PreparedMove(
+    Status.RUNNING,
+    Job.id.in_(_free.scalar_subquery()),
+    claim=1,
+    tries=Job.tries + 1,
+    worker=bindparam("by_worker"),
+    claim_id=bindparam("by_claim_id"),
+    lease_until=database_now() + bindparam("lease_seconds", type_=Double),
+    heartbeat_at=database_now(),
+    started_at=database_now(),
+)
 
 
 def heartbeat(db: Session, batch: Sequence[Claimed], *, lease_seconds: float) -> None:
@@ -120,8 +145,7 @@ def succeed(db: Session, endings: Sequence[Ending]) -> list[Ending]:
 
 
 def _locked(db: Session, ids: Sequence[str]) -> Mapping[str, Any]:
-    query = select(Job.id, Job.claim, Job.epoch, Job.cancel_requested).where(Job.id.in_(ids), IS_RUNNING)
-    return {row.id: row for row in db.execute(query.order_by(Job.id).with_for_update())}
+    return {row.id: row for row in db.execute(_LOCK, {"ids": ids})}
 
 
 def _may_end(row: Any, ending: Ending) -> bool:
@@ -139,26 +163,24 @@ def _write(db: Session, endings: Sequence[Ending]) -> None:
             for each in (ending.claimed,)
         ],
     )
-    states = [_last_state(each) | {"model_id": new} for each, new in zip(endings, made, strict=True)]
-    db.execute(update(Job), states)
+    states = [_last_state(each) | {"new_model": new} for each, new in zip(endings, made, strict=True)]
+    db.execute(_END, states)
     # No row stands in their way: a claim has removed what an earlier one wrote past its checkpoint.
-    _insert(db, HistoryBlock, [_row(each, block) for each in endings for block in each.progress.blocks])
+    _insert(db, _BLOCKS, [_row(each, block) for each in endings for block in each.progress.blocks])
     kept = [(each, each.progress.snapshots) for each in endings if each.progress.snapshots is not None]
-    _insert(db, SnapshotRow, [_row(each, block) | {"count": block.count} for each, block in kept])
-    ids = [each.claimed.job_id for each in endings]
-    move(db, Status.SUCCEEDED, Job.id.in_(ids), IS_RUNNING, reason="finished")
+    _insert(db, _SNAPSHOTS, [_row(each, block) | {"count": block.count} for each, block in kept])
+    _SUCCEED.run(db, reason="finished", ids=[each.claimed.job_id for each in endings])
 
 
 def _last_state(ending: Ending) -> dict[str, Any]:
     progress = ending.progress
     return {
-        "id": ending.claimed.job_id,
-        "tries": 0,
-        "epoch": progress.epoch,
-        "seconds": progress.seconds,
-        "executor": progress.executor,
-        "numerics": progress.numerics,
-        "latest": progress.latest,
+        "job": ending.claimed.job_id,
+        "last_epoch": progress.epoch,
+        "all_seconds": progress.seconds,
+        "used_executor": progress.executor,
+        "used_numerics": progress.numerics,
+        "last_row": progress.latest,
     }
 
 
@@ -167,9 +189,33 @@ def _row(ending: Ending, block: Any) -> dict[str, Any]:
     return {"job_id": ending.claimed.job_id, "data": block.data, **epochs}
 
 
-def _insert(db: Session, table: Any, rows: list[dict[str, Any]]) -> None:
+def _insert(db: Session, statement: Insert, rows: list[dict[str, Any]]) -> None:
     if rows:
-        db.execute(insert(table), rows)
+        db.execute(statement, rows)
+
+
+_table = table_of(Job)
+_BLOCKS, _SNAPSHOTS = insert(table_of(HistoryBlock)), insert(table_of(SnapshotRow))
+_LOCK = (
+    select(Job.id, Job.claim, Job.epoch, Job.cancel_requested)
+    .where(_these, IS_RUNNING)
+    .order_by(Job.id)
+    .with_for_update()
+)
+_END = (
+    update(_table)
+    .where(_table.c.id == bindparam("job"))
+    .values(
+        tries=0,
+        epoch=bindparam("last_epoch"),
+        seconds=bindparam("all_seconds"),
+        executor=bindparam("used_executor"),
+        numerics=bindparam("used_numerics"),
+        latest=bindparam("last_row", type_=_table.c.latest.type),
+        model_id=bindparam("new_model"),
+    )
+)
+_SUCCEED = PreparedMove(Status.SUCCEEDED, _these, IS_RUNNING)
 
 
 def give_back(db: Session, batch: Sequence[Claimed]) -> int:

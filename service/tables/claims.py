@@ -1,9 +1,10 @@
 """The worker's side of a job: claim, progress, release, end; each fenced by the number of its claim."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, or_, select, update
+from sqlalchemy import ColumnElement, Update, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.tables import events, history, models, snapshots
@@ -69,16 +70,16 @@ def claim_next(
     `declined` are numerics that this worker lacks. Called again with the same `claim_id` it finds the claim
     of a first call whose commit went unheard.
     """
-    job = db.scalar(select(Job).where(IS_RUNNING, Job.claim_id == claim_id))
+    mine_already = select(Job).where(IS_RUNNING, Job.claim_id == claim_id)
+    job = db.scalar(mine_already)
     if job is None:
         waiting = select(Job.id).where(IS_QUEUED).order_by(Job.priority, Job.turn, Job.id).limit(1)
         if declined:
             waiting = waiting.where(or_(Job.numerics.is_(None), Job.numerics.not_in(declined)))
-        following = waiting.with_for_update(skip_locked=True).scalar_subquery()
         moved = move(
             db,
             Status.RUNNING,
-            Job.id == following,
+            Job.id == waiting.with_for_update(skip_locked=True).scalar_subquery(),
             reason="claimed",
             claim=Job.claim + 1,
             tries=Job.tries + 1,
@@ -86,12 +87,11 @@ def claim_next(
             worker=worker,
             lease_until=database_now() + lease_seconds,
             heartbeat_at=database_now(),
+            started_at=func.coalesce(Job.started_at, database_now()),
         )
         if not moved:
             return None
-        job = moved[0]
-        first = update(Job).where(Job.id == job.id, Job.started_at.is_(None))
-        db.execute(first.values(started_at=database_now()))
+        job = db.scalars(mine_already).one()
     return _with_checkpoint(db, job)
 
 
@@ -103,12 +103,13 @@ def _with_checkpoint(db: Session, job: Job) -> Claimed:
     if job.epoch != epoch:
         db.execute(update(Job).where(Job.id == job.id).values(epoch=epoch))
     digest = db.scalar(select(Dataset.sha256).where(Dataset.id == job.dataset_id))
-    return as_claimed(job, digest, saved[1] if saved else None)
+    return as_claimed(job, job.started_at, digest, saved[1] if saved else None)
 
 
-def as_claimed(job: Job, dataset_sha256: str | None, checkpoint: bytes | None) -> Claimed:
-    """What the worker is told of a job that it has just taken."""
-    since = job.started_at or job.heartbeat_at or job.created_at
+def as_claimed(
+    job: Any, started_at: datetime | None, dataset_sha256: str | None, checkpoint: bytes | None
+) -> Claimed:
+    """What the worker is told of a job, or of its row, that it has just taken."""
     return Claimed(
         job_id=job.id,
         kind=job.kind,
@@ -120,7 +121,7 @@ def as_claimed(job: Job, dataset_sha256: str | None, checkpoint: bytes | None) -
         executor=job.executor,
         numerics=job.numerics,
         checkpoint=checkpoint,
-        waited_seconds=(since - job.created_at).total_seconds(),
+        waited_seconds=((started_at or job.created_at) - job.created_at).total_seconds(),
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     ColumnExpressionArgument,
     Index,
+    Row,
     SmallInteger,
     String,
     bindparam,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables import deliveries, events
-from service.tables.base import Base, Page, database_now, read_page
+from service.tables.base import Base, Page, database_now, read_page, table_of
 from service.tables.deliveries import Notice
 
 
@@ -137,39 +138,64 @@ Index(
 Index("ix_jobs_running", Job.lease_until, sqlite_where=_running_rows, postgresql_where=_running_rows)
 
 
-def move(
-    db: Session, to: Status, *conditions: ColumnExpressionArgument[bool], reason: str, **values: Any
-) -> Sequence[Job]:
-    """Moves every job that meets `conditions` and may become `to`; logs the moves.
+# What is told of a moved job, to the log and to those who wait for its end.
+_MOVED = (
+    Job.id,
+    Job.status,
+    Job.claim,
+    Job.started_at,
+    Job.name,
+    Job.model_id,
+    Job.metadata_,
+    Job.webhook,
+    Job.error,
+)
+
+
+class PreparedMove:
+    """A move to a status of every job that meets conditions; built once, run often.
 
     The only writer of a status. A compare-and-set: the rows that come back are the ones that were moved.
     """
-    sources = [status for status, targets in MOVES.items() if to in targets]
-    if to in DONE:
-        values = {"finished_at": database_now(), "lease_until": None, "worker": None} | values
-    if to is Status.QUEUED:
-        values = {"lease_until": None, "worker": None, "published_at": None} | values
-    statement = update(Job).where(Job.status.in_(sources), *conditions).values(status=to, **values)
-    moved = db.scalars(
-        statement.returning(Job), execution_options={"synchronize_session": False, "populate_existing": True}
-    ).all()
-    _log_moves(db, moved, reason)
-    if to in DONE:
-        deliveries.queue(db, [_notice(job, job.webhook) for job in moved if job.webhook])
-    return moved
+
+    def __init__(self, to: Status, *conditions: ColumnExpressionArgument[bool], **values: Any) -> None:
+        sources = [status for status, targets in MOVES.items() if to in targets]
+        may_become = Job.status.in_([literal_column(f"'{each}'", String) for each in sources])
+        if to in DONE:
+            values = {"finished_at": database_now(), "lease_until": None, "worker": None} | values
+        if to is Status.QUEUED:
+            values = {"lease_until": None, "worker": None, "published_at": None} | values
+        statement = update(table_of(Job)).where(may_become, *conditions)
+        self._statement = statement.values(status=to.value, **values).returning(*_MOVED)
+        self._ends = to in DONE
+
+    def run(self, db: Session, *, reason: str, **parameters: Any) -> Sequence[Row[Any]]:
+        """Moves the jobs and logs it; the new states of those that were moved."""
+        moved = db.execute(self._statement, parameters).all()
+        events.log_moves(
+            db, [{"job_id": job.id, "status": job.status, "claim": job.claim} for job in moved], reason
+        )
+        if self._ends:
+            deliveries.queue(db, [_notice(job) for job in moved if job.webhook])
+        return moved
 
 
-def _notice(job: Job, webhook: dict[str, Any]) -> Notice:
+def move(
+    db: Session, to: Status, *conditions: ColumnExpressionArgument[bool], reason: str, **values: Any
+) -> Sequence[Row[Any]]:
+    """Moves every job that meets `conditions` and may become `to`, as a PreparedMove does.
+
+    Objects that the session holds of these jobs are not told.
+    """
+    return PreparedMove(to, *conditions, **values).run(db, reason=reason)
+
+
+def _notice(job: Row[Any]) -> Notice:
     """What a webhook tells of a job's end; readers who want more follow the id."""
     facts = {"id": job.id, "name": job.name, "status": job.status, "model_id": job.model_id}
     code = None if job.error is None else job.error.get("code")
-    body = {"type": f"job.{job.status}", "data": {**facts, "metadata": job.metadata_, "error": code}}
-    return Notice(job.id, webhook["url"], webhook["secret"], orjson.dumps(body).decode())
-
-
-def _log_moves(db: Session, jobs: Sequence[Job], reason: str) -> None:
-    moves = [{"job_id": job.id, "status": job.status, "claim": job.claim} for job in jobs]
-    events.log_moves(db, moves, reason)
+    body = {"type": f"job.{job.status}", "data": {**facts, "metadata": job.metadata, "error": code}}
+    return Notice(job.id, job.webhook["url"], job.webhook["secret"], orjson.dumps(body).decode())
 
 
 def find(db: Session, owner: str, job_id: str) -> Job | None:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables.base import Base, Page, database_now, new_id, read_page
+from service.tables.base import Base, Page, database_now, new_id, read_page, table_of
 
 
 class Model(Base):
@@ -149,10 +149,13 @@ def add_all(db: Session, rows: Sequence[dict[str, Any]]) -> list[str]:
         for model_id, row in zip(ids, rows, strict=True)
     ]
     data = [fact.pop("parameters") for fact in facts]
-    db.execute(insert(Model), facts)
+    db.execute(_INSERT, facts)
     pairs = zip(ids, data, strict=True)
-    db.execute(insert(Parameters), [{"model_id": model_id, "data": each} for model_id, each in pairs])
+    db.execute(_INSERT_PARAMETERS, [{"model_id": model_id, "data": each} for model_id, each in pairs])
     return ids
+
+
+_INSERT, _INSERT_PARAMETERS = insert(table_of(Model)), insert(table_of(Parameters))
 
 
 def find(db: Session, owner: str, reference: str) -> Model | None:

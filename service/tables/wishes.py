@@ -17,9 +17,8 @@ def request_cancel(db: Session, owner: str, job_id: str) -> Job | None:
     A canceled job comes back as it is. Raises Conflict for one that succeeded or failed.
     """
     mine = _mine(owner, job_id)
-    if canceled := move(db, Status.CANCELED, *mine, IS_QUEUED, reason="cancel", cancel_requested=True):
-        return canceled[0]
-    db.execute(update(Job).where(*mine, IS_RUNNING).values(cancel_requested=True))
+    if not move(db, Status.CANCELED, *mine, IS_QUEUED, reason="cancel", cancel_requested=True):
+        db.execute(update(Job).where(*mine, IS_RUNNING).values(cancel_requested=True))
     job = _fresh(db, mine)
     if job is not None and job.status in {Status.SUCCEEDED, Status.FAILED}:
         raise _finished(job, "Only a job that is not done can be canceled.")
@@ -74,7 +73,7 @@ def resume(db: Session, owner: str, job_id: str) -> Job | None:
         finished_at=None,
     )
     if resumed:
-        return resumed[0]
+        return _fresh(db, mine)
     if job.status == Status.SUCCEEDED:
         raise _finished(job, "Post a new job, or one with init_from to train its model further.")
     hint = "Only a canceled or failed job can be resumed."
