@@ -71,6 +71,7 @@ class Settings:
     max_units: int = _setting(4096, "most units of one layer", least=1)
     max_layers: int = _setting(64, "most hidden layers", least=1)
     max_parameters: int = _setting(10_000_000, "most parameters of a model", least=1)
+    max_training_bytes: int = _setting(4_000_000_000, "most bytes of memory one training may need", least=1)
     max_epochs: int = _setting(1_000_000, "most epochs of a job", least=1)
     max_seconds: float = _setting(3600.0, "most training seconds of a job", least=1)
 
@@ -140,7 +141,14 @@ class Settings:
 
     def engine_limits(self) -> "Limits":
         """The bounds the engine holds a training spec to."""
-        names = ("max_units", "max_layers", "max_parameters", "max_epochs", "max_seconds")
+        names = (
+            "max_units",
+            "max_layers",
+            "max_parameters",
+            "max_training_bytes",
+            "max_epochs",
+            "max_seconds",
+        )
         return cast("Limits", self._engine_value("engine.spec", "Limits", names))
 
     def data_bounds(self) -> "Bounds":

@@ -219,5 +219,14 @@ class ArrayExecutor:
         return tally.columns()
 
 
+def allocated_by_arrays(plan: Plan) -> int:
+    """What NumPy allocates for a plan, at most: the rows once more, and for every row of a batch the sums,
+    outputs and slopes of each layer with what an activation's formula takes on the way."""
+    rows = len(plan.train) + (len(plan.validation) if plan.validation else 0)
+    widths = sum(layer.inputs + layer.units for layer in plan.layers)
+    numbers = rows * (plan.layers[0].inputs + 2 * plan.layers[-1].units + 2)
+    return 8 * (numbers + 8 * widths * plan.rows_per_step + 6 * plan.parameter_count)
+
+
 def _matrix(rows: list[list[float]], plan: Plan) -> Array:
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(plan.columns))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
-from engine.execution.arrays import ArrayExecutor
+from engine.execution.arrays import ArrayExecutor, allocated_by_arrays
 from engine.execution.eager import EagerExecutor
 from engine.execution.plan import Executor, Plan, State
 from engine.registry import Registry
@@ -29,6 +29,14 @@ EXECUTORS.add("eager", EagerExecutor)
 def make_executor(plan: Plan, state: State, name: str | None = None) -> Executor:
     """The executor called `name`, or the fastest one; raises UnknownName."""
     return EXECUTORS.get(name or ("compiled" if can_compile() else "arrays"))(plan, state)
+
+
+def allocated_bytes(plan: Plan) -> int:
+    """What the fastest executor allocates for a plan, whose rows may be hollow."""
+    if can_compile():
+        allocated: int = import_module("engine.execution.compiled_data").allocated_bytes(plan)
+        return allocated
+    return allocated_by_arrays(plan)
 
 
 @cache

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from engine.compiler.jit import Target
 from engine.compiler.kernels.heads import TALLIES
-from engine.compiler.kernels.layout import LayerShape, flat_positions, rounded_up
+from engine.compiler.kernels.layout import flat_positions
 from engine.compiler.programs.frame import HISTORY, Frame
-from engine.compiler.programs.shape import ProgramShape, structure, variables
+from engine.compiler.programs.shape import variables
 from engine.compiler.programs.training import KNOWN_CORRECTIONS, program
+from engine.execution.compiled_data import Data, aligned_zeros, correction_numbers, shape_of
 from engine.execution.plan import (
     DROPOUT_STREAM,
     SHUFFLE_STREAM,
     Array,
     Best,
-    LayerPlan,
     Plan,
     Progress,
     Rows,
@@ -32,65 +32,8 @@ from engine.nn.optimizers import OPTIMIZERS
 from engine.nn.schedules import SCHEDULES
 from engine.randomness import stream_key
 
-PAGE = 4_096
-
 ARITHMETIC_SCHEDULES = ("constant", "linear")
 """Schedules of + − · / alone: on an array of epochs they give the bits that they give on each."""
-
-
-def aligned_zeros(numbers: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """An array of zeros that starts on a page."""
-    raw = np.zeros(numbers * dtype.itemsize + PAGE, np.uint8)
-    start = -raw.ctypes.data % PAGE
-    return raw[start : start + numbers * dtype.itemsize].view(dtype)
-
-
-def shape_of(plan: Plan) -> ProgramShape:
-    """The shape of a plan."""
-    stopping = plan.early_stopping
-    splits = (plan.train, plan.validation) if plan.validation else (plan.train,)
-    return ProgramShape(
-        layers=layer_shapes(plan.layers),
-        loss=plan.loss,
-        kind="regression" if plan.task == "regression" else "classes",
-        watched=stopping.metric if stopping else ("val_loss" if plan.validation else "train_loss"),
-        optimizer=plan.optimizer.name,
-        knobs=structure(plan.optimizer.knobs),
-        batch=plan.rows_per_step,
-        shuffled=plan.batch_size is not None,
-        weighted=any(rows.weights is not None for rows in splits),
-        validated=plan.validation is not None,
-        precision=plan.precision,
-    )
-
-
-def layer_shapes(layers: tuple[LayerPlan, ...]) -> tuple[LayerShape, ...]:
-    """Layers as the compiler knows them."""
-    return tuple(LayerShape(layer.inputs, layer.units, layer.activation, layer.dropout) for layer in layers)
-
-
-class _Data:
-    """Rows as a program reads them: inputs padded to whole panels, one target a row."""
-
-    def __init__(self, rows: Rows, shape: ProgramShape, dtype: np.dtype[Any]) -> None:
-        width = shape.layouts[0].inputs.padded
-        self.x = aligned_zeros(len(rows) * width, dtype).reshape(len(rows), width)
-        self.x[:, : rows.x.shape[1]] = rows.x
-        self.targets = np.ascontiguousarray(_targets(rows, shape), dtype)
-        weights = np.ones(len(rows)) if rows.weights is None else rows.weights
-        self.weights = np.ascontiguousarray(weights, dtype)
-        self.order = np.arange(len(rows), dtype=np.uint32)
-
-
-def _targets(rows: Rows, shape: ProgramShape) -> Array:
-    """The target of a single output; of several, the class whose indicator they are."""
-    if rows.targets.shape[1] == 1:
-        return rows.targets[:, 0]
-    low, high = shape.targets
-    indicator = np.where(rows.labels[:, None] == np.arange(rows.targets.shape[1]), high, low)
-    if not np.array_equal(indicator, rows.targets):
-        raise ValueError("the targets of several outputs must indicate the row's class")
-    return rows.labels
 
 
 class CompiledExecutor:
@@ -133,10 +76,10 @@ class CompiledExecutor:
     def _describe(self) -> None:
         """Fills the frame with all that does not change."""
         plan, frame = self._plan, self._frame
-        train = _Data(plan.train, self._shape, self._dtype)
+        train = Data(plan.train, self._shape)
         self._hand_over(x=train.x, targets=train.targets, weights=train.weights, order=train.order)
         if plan.validation is not None:
-            held = _Data(plan.validation, self._shape, self._dtype)
+            held = Data(plan.validation, self._shape)
             self._hand_over(
                 validation_x=held.x,
                 validation_targets=held.targets,
@@ -144,8 +87,7 @@ class CompiledExecutor:
                 validation_order=held.order,
             )
             frame["validation_rows"] = len(plan.validation)
-        steps = rounded_up(plan.steps_per_epoch, self._shape.real.lanes)
-        corrections = aligned_zeros(max(len(self._program.traced.corrections), 1) * steps, self._dtype)
+        corrections = aligned_zeros(correction_numbers(plan, self._shape), self._dtype)
         knobs = np.array([*variables(plan.optimizer.knobs), 0.0], self._dtype)
         self._hand_over(workspace=self._workspace, corrections=corrections, knobs=knobs)
         self._hand_over(known_corrections=self._known_corrections())

@@ -7,8 +7,12 @@ import random
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.registry import Registry
 
+Array = NDArray[np.float64]
 Draw = Callable[[], float]
 Initializer = Callable[[random.Random, int, int, Mapping[str, float]], tuple[Draw, Draw]]
 """(generator, inputs, units, knobs) → the draws of one weight and of one bias."""
@@ -18,7 +22,7 @@ INITIALIZERS: Registry[Initializer] = Registry("init scheme")
 
 def initial_layers(
     scheme: str, knobs: Mapping[str, float], sizes: tuple[int, ...], seed: int
-) -> list[tuple[list[list[float]], list[float]]]:
+) -> list[tuple[Array, Array]]:
     """Per layer its weights (units, inputs) and biases (units), drawn in the seed tutorial's order.
 
     Layer by layer, neuron by neuron: the neuron's weights and then its bias.
@@ -27,8 +31,11 @@ def initial_layers(
     initializer, layers = INITIALIZERS.get(scheme), []
     for inputs, units in pairwise(sizes):
         weight, bias = initializer(generator, inputs, units, knobs)
-        neurons = [([weight() for _ in range(inputs)], bias()) for _ in range(units)]
-        layers.append(([w for w, _ in neurons], [b for _, b in neurons]))
+        weights, biases = np.empty((units, inputs)), np.empty(units)
+        for unit in range(units):
+            weights[unit] = [weight() for _ in range(inputs)]
+            biases[unit] = bias()
+        layers.append((weights, biases))
     return layers
 
 

@@ -231,7 +231,7 @@ class Resolution:
                 )
 
     def check_size(self, spec: TrainingSpec, target: ColumnProfile | None) -> None:
-        """Refuses a net or data too large before anything is allocated."""
+        """Refuses a network too large before anything is allocated."""
         if target is None or self.report:
             return
         count, limits = spec.parameter_count(self.profile), self.limits
@@ -240,12 +240,6 @@ class Resolution:
                 f"the network would have {count:,} parameters; at most {limits.max_parameters:,} are allowed"
             )
             self.report.add("/model/hidden_layers", "too_large", detail, "use fewer or narrower layers")
-        needed = memory_bytes(spec, self.profile)
-        if needed > limits.max_bytes:
-            detail = f"training would need some {needed:,} bytes; at most {limits.max_bytes:,} are allowed"
-            self.report.add(
-                "/training/batch_size", "too_large", detail, "use smaller batches, layers or data"
-            )
 
 
 def inferred_task(target: ColumnProfile) -> str:
@@ -274,12 +268,3 @@ def default_epochs(rows: int) -> int:
 def default_patience(rows: int) -> int:
     """A pass over few rows is few steps: the fewer, the more passes without a gain are borne."""
     return max(20, min(200, 10_000 // max(rows, 1)))
-
-
-def memory_bytes(spec: TrainingSpec, profile: Profile) -> int:
-    """An upper estimate: the encoded rows, five copies of the parameters, two of a batch's activations."""
-    sizes, rows = spec.layer_sizes(profile), profile.row_count
-    batch = min(spec.training.batch_size or rows, rows)
-    return 8 * (
-        rows * (sizes[0] + sizes[-1]) * 2 + 5 * spec.parameter_count(profile) + 2 * batch * sum(sizes)
-    )

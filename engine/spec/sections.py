@@ -29,7 +29,7 @@ class Limits:
     max_epochs: int = 1_000_000
     max_seconds: float = 3_600.0
     max_classes: int = 1_000
-    max_bytes: int = 4_000_000_000
+    max_training_bytes: int = 4_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import numpy as np
 
 from engine.data.table import Column, ColumnProfile, Profile, Table
 from engine.errors import Diverged
-from engine.spec.resolve import memory_bytes
 from engine.spec.sections import Split, TrainingSpec
+from engine.training.memory import training_bytes
 from engine.training.trainer import Trainer
 
 MAX_ROWS = 20_000
@@ -42,7 +42,7 @@ def estimate(spec: TrainingSpec, profile: Profile) -> Estimate:
     trainings = 1 + (spec.split.folds or 0)
     seconds = prepared + spec.training.epochs * trainings * epoch
     most = spec.training.max_seconds
-    return Estimate(seconds if most is None else min(seconds, prepared + most), memory_bytes(spec, profile))
+    return Estimate(seconds if most is None else min(seconds, prepared + most), training_bytes(spec, profile))
 
 
 def made_up_table(spec: TrainingSpec, profile: Profile, rows: int) -> Table:

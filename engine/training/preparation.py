@@ -118,8 +118,13 @@ def loss_of(choice: LossChoice) -> Loss:
 def layer_plans(spec: TrainingSpec, encoding: Encoding) -> tuple[LayerPlan, ...]:
     """The network's layers for what the columns were encoded as."""
     outputs = len(encoding.target.classes or ()) if spec.task == "multiclass" else 1
+    return network_layers(spec, encoding.width, outputs)
+
+
+def network_layers(spec: TrainingSpec, inputs: int, outputs: int) -> tuple[LayerPlan, ...]:
+    """The network's layers between so many inputs and outputs."""
     hidden = spec.model.hidden_layers
-    sizes = (encoding.width, *(layer.units for layer in hidden), outputs)
+    sizes = (inputs, *(layer.units for layer in hidden), outputs)
     activations = (
         *((layer.activation, layer.dropout) for layer in hidden),
         (spec.model.output_activation, 0.0),
@@ -133,7 +138,7 @@ def layer_plans(spec: TrainingSpec, encoding: Encoding) -> tuple[LayerPlan, ...]
 def _initial_parameters(spec: TrainingSpec, layers: tuple[LayerPlan, ...]) -> Array:
     sizes = (layers[0].inputs, *(layer.units for layer in layers))
     drawn = initial_layers(spec.model.init.name, spec.model.init.knobs, sizes, spec.training.seed)
-    return np.concatenate([part for w, b in drawn for part in (np.ravel(w), np.array(b))]).astype(np.float64)
+    return np.concatenate([part.ravel() for layer in drawn for part in layer])
 
 
 def _without_missing(table: Table, features: tuple[str, ...]) -> Table:

@@ -10,6 +10,7 @@ from engine.data.table import Profile
 from engine.errors import BadSpec, Problem
 from engine.spec import TrainingSpec, parse_spec, spec_schema
 from engine.spec.roles import validation_problems
+from engine.training.memory import memory_problems
 from engine.training.warm_start import start_problems
 from service.api.parts import owner, running
 from service.api.webhooks import WEBHOOK_SCHEMA, read_webhook
@@ -144,19 +145,19 @@ def _started(spec: TrainingSpec | None, problems: list[Problem]) -> TrainingSpec
 
 
 def _work_problems(dataset: Dataset | None, spec: TrainingSpec | None) -> list[Problem]:
-    """What makes the job more work than a setting allows."""
+    """What makes the job larger, or more work, than settings allow."""
     if spec is None or dataset is None:
         return []
     profile, most = Profile.from_document(dataset.profile), running().settings.max_work
+    problems = memory_problems(spec, profile, running().settings.engine_limits())
     parameters, epochs = spec.parameter_count(profile), spec.training.epochs
     work = epochs * profile.row_count * parameters
     if work <= most:
-        return []
+        return problems
     fact = f"{epochs} epochs x {profile.row_count} rows x {parameters} parameters are {work:.3g}"
     hint = "Train for fewer epochs, on fewer rows, or a smaller model."
-    return [
-        Problem("/training/epochs", "too_much_work", f"a job may have {most:.3g} (max_work); {fact}", hint)
-    ]
+    detail = f"a job may have {most:.3g} (max_work); {fact}"
+    return [*problems, Problem("/training/epochs", "too_much_work", detail, hint)]
 
 
 def check_queue(db: Transaction) -> None:

@@ -20,11 +20,36 @@ from engine.compiler.kernels.updates import TracedUpdate, UpdateKernels, square_
 from engine.compiler.programs.epoch import EpochEnd
 from engine.compiler.programs.frame import FrameInCode
 from engine.compiler.programs.network import Network
-from engine.compiler.programs.shape import ProgramShape
+from engine.compiler.programs.regions import Regions
+from engine.compiler.programs.shape import ProgramShape, Structure
 from engine.nn.optimizers import OPTIMIZERS
 
 KNOWN_CORRECTIONS = 1_024
 """Steps whose corrections are handed over: early on 1 − βᵗ cancels, and only equal bits agree."""
+
+
+@lru_cache(maxsize=256)
+def traced_update(optimizer: str, knobs: Structure) -> TracedUpdate:
+    """An optimizer's rule for knobs of such a structure."""
+    return TracedUpdate(OPTIMIZERS.get(optimizer), dict(knobs))
+
+
+def update_kernels(module: Module, shape: ProgramShape) -> UpdateKernels:
+    """The kernels by which a program's parameters move."""
+    return UpdateKernels(
+        module,
+        traced_update(shape.optimizer, shape.knobs),
+        shape.layouts[-1].end,
+        clipped=shape.clipped,
+        guarded=shape.guarded,
+    )
+
+
+def regions(shape: ProgramShape, target: Target | None = None) -> Regions:
+    """The workspace of a shape's program, known without compiling it."""
+    updates = update_kernels(Module(shape.real), shape)
+    rows = shape.rows((target or host()).registers)
+    return Regions(shape, rows, updates.moments, updates.slots)
 
 
 class Program:
@@ -32,13 +57,9 @@ class Program:
 
     def __init__(self, shape: ProgramShape, target: Target, cache_directory: Path | None) -> None:
         self.shape = shape
-        knobs = dict(shape.knobs)
-        self.traced = TracedUpdate(OPTIMIZERS.get(shape.optimizer), knobs)
+        self.traced = traced_update(shape.optimizer, shape.knobs)
         self._module = Module(shape.real)
-        parameters = shape.layouts[-1].end
-        self._updates = UpdateKernels(
-            self._module, self.traced, parameters, clipped=shape.clipped, guarded=shape.guarded
-        )
+        self._updates = update_kernels(self._module, shape)
         self.network = Network(self._module, shape, shape.rows(target.registers), self._updates)
         self._module.entry("run", ["%frame*"], self._emit_run)
         self.text = self._module.text

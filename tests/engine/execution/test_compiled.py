@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 import engine.execution.compiled as compiled_module
+import engine.execution.compiled_data as data_module
 from engine.compiler.jit import Target
 from engine.execution.arrays import ArrayExecutor
 from engine.execution.compiled import CompiledExecutor
@@ -255,8 +256,8 @@ def test_denormal_gradients_are_flushed_and_the_mode_is_restored() -> None:
 
 def poisoned(numbers: int, dtype: np.dtype[Any]) -> Any:
     """Zeros between margins of a pattern that no program may change."""
-    raw = np.full(numbers * dtype.itemsize + 3 * compiled_module.PAGE, 0xA5, np.uint8)
-    start = compiled_module.PAGE + -raw.ctypes.data % compiled_module.PAGE
+    raw = np.full(numbers * dtype.itemsize + 3 * data_module.PAGE, 0xA5, np.uint8)
+    start = data_module.PAGE + -raw.ctypes.data % data_module.PAGE
     view = raw[start : start + numbers * dtype.itemsize]
     view[:] = 0
     MARGINS.append((raw[:start], raw[start + len(view) :]))
@@ -268,7 +269,8 @@ MARGINS: list[tuple[Any, Any]] = []
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_no_program_writes_outside_its_memory(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
-    monkeypatch.setattr(compiled_module, "aligned_zeros", poisoned)
+    for module in (compiled_module, data_module):
+        monkeypatch.setattr(module, "aligned_zeros", poisoned)
     MARGINS.clear()
     for shape in SHAPES:
         plan, state = make_plan(**shape, precision=precision)

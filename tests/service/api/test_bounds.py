@@ -9,7 +9,7 @@ from flask import Flask
 
 from service.app import create_app
 from service.settings import Settings
-from tests.service.api.answers import errors_of, problem_of
+from tests.service.api.answers import errors_of, json_of, problem_of
 from tests.service.api.conftest import SEED_SPEC
 
 URL = "/api/v1/jobs"
@@ -18,7 +18,7 @@ URL = "/api/v1/jobs"
 @pytest.fixture
 def narrow(settings: Settings) -> Iterator[Flask]:
     """The application with room for one job, and for as much work as the seed's."""
-    made = create_app(replace(settings, max_queued=1, max_work=21 * 100 * 337))
+    made = create_app(replace(settings, max_queued=1, max_work=21 * 100 * 337, max_training_bytes=60_000_000))
     yield made
     made.extensions["gradhouse"].database.close()
     made.extensions["gradhouse"].broker.close()
@@ -42,3 +42,18 @@ def test_more_work_than_allowed_is_refused_with_the_bound(narrow: Flask, dataset
     answer = narrow.test_client().post(URL, json={"dataset_id": dataset, **SEED_SPEC, "training": training})
     assert errors_of(answer) == {"/training/epochs": "too_much_work"}
     assert "22 epochs x 100 rows x 337 parameters" in answer.text
+
+
+def test_more_memory_than_allowed_is_refused_with_the_estimate(narrow: Flask, dataset: str) -> None:
+    client, wide = narrow.test_client(), {"hidden_layers": [1000, 1000]}
+    body = {"dataset_id": dataset, **SEED_SPEC, "model": wide, "training": {"epochs": 1}}
+    for url in (URL, f"{URL}:validate"):
+        [error] = [
+            each
+            for each in problem_of(client.post(url, json=body), 422)["errors"]
+            if "bytes" in each["detail"]
+        ]
+        assert (error["pointer"], error["code"]) == ("/training/batch_size", "too_large")
+        assert "at most 60,000,000 are allowed (max_training_bytes)" in error["detail"]
+    allowed = client.post(f"{URL}:validate", json={"dataset_id": dataset, **SEED_SPEC})
+    assert 0 < json_of(allowed)["estimated_memory_bytes"] < 60_000_000

@@ -9,7 +9,7 @@ from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import compile_text
 from engine.compiler.kernels.layout import LayerLayout, Panels
 from engine.compiler.kernels.transposition import transposed_size, transposition
-from engine.execution.compiled import aligned_zeros
+from engine.execution.compiled_data import aligned_zeros
 
 
 @pytest.mark.parametrize("inputs", [1, 7, 8, 9, 16, 17, 40])

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.compiler.programs.training import program
-from engine.execution.compiled import shape_of
+from engine.execution.compiled_data import shape_of
 from tests.engine.compiler.plans import make_plan, optimizer
 from tests.engine.execution.test_compiled import assert_same
 

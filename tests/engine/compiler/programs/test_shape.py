@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from engine.compiler.programs.shape import structure, variables
-from engine.execution.compiled import shape_of
+from engine.execution.compiled_data import shape_of
 from tests.engine.compiler.plans import make_plan, optimizer
 
 

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from engine.compiler.jit import host
 from engine.compiler.programs.training import program
-from engine.execution.compiled import CompiledExecutor, shape_of
+from engine.execution.compiled import CompiledExecutor
+from engine.execution.compiled_data import shape_of
 from tests.engine.compiler.plans import make_plan
 
 
