@@ -29,11 +29,7 @@ from engine.execution.plan import (
 )
 from engine.execution.tally import deviation_square
 from engine.nn.optimizers import OPTIMIZERS
-from engine.nn.schedules import SCHEDULES
 from engine.randomness import stream_key
-
-ARITHMETIC_SCHEDULES = ("constant", "linear")
-"""Schedules of + − · / alone: on an array of epochs they give the bits that they give on each."""
 
 
 class CompiledExecutor:
@@ -57,7 +53,8 @@ class CompiledExecutor:
         self._workspace = aligned_zeros(self._program.network.size, self._dtype)
         self._frame = Frame()
         self._arrays: dict[str, NDArray[Any]] = {}
-        self._history = np.empty((0, HISTORY))
+        self._columns = len(plan.columns)
+        self._history, self._rates, self._first_rate = np.empty((0, HISTORY)), np.empty(0), 0
         self._deviations: dict[int, float] = {}
         self._describe()
         self.load(state)
@@ -65,7 +62,7 @@ class CompiledExecutor:
     @property
     def numerics(self) -> str:
         """The arithmetic: the version of what the compiler writes, not of LLVM, which may not change it."""
-        return "compiled-1"
+        return "compiled-2"
 
     def _hand_over(self, **arrays: NDArray[Any]) -> None:
         """Puts arrays' addresses in the frame, and keeps the arrays alive."""
@@ -129,7 +126,7 @@ class CompiledExecutor:
         return self._deviation(rows) if self._shape.watched.endswith("_r2") else float(len(rows))
 
     def _loss_divisor(self, rows: Rows) -> float:
-        return float(len(rows) * self._shape.measure(training=True).divisor)
+        return float(len(rows) * self._shape.loss_divisor)
 
     # The state, in the plan's flat order outside and packed inside
 
@@ -189,46 +186,49 @@ class CompiledExecutor:
 
     def _run_to(self, first: int, last: int) -> tuple[Array, Array]:
         """Runs the program over some epochs; their learning rates and sums."""
-        frame, rates, history = self._frame, self._rates(first, last), self._room_for(last - first)
-        self._hand_over(rates=np.ascontiguousarray(rates, self._dtype), history=history)
+        frame, rates, history = self._frame, self._rates_of(first, last), self._room_for(last - first)
+        frame["rates"] = self._first_rate + first * self._dtype.itemsize
         frame["first_epoch"], frame["last_epoch"] = first, last
         self._program.run(frame.address)
         self._stale = True
         return rates, history
 
-    def _rates(self, first: int, last: int) -> Array:
-        """The learning rate of each epoch: `plan.learning_rate`, over many at once where that is the same."""
-        plan, knobs = self._plan, self._plan.schedule.knobs
-        base, warmup = float(plan.optimizer["learning_rate"]), int(knobs.get("warmup_epochs", 0))
-        if plan.schedule.name in ARITHMETIC_SCHEDULES and first >= warmup:
-            schedule: Any = SCHEDULES.get(plan.schedule.name)
-            factors = schedule(np.arange(first, last) - warmup, max(plan.epochs - warmup, 1), knobs)
-            return np.full(last - first, base * factors) if np.ndim(factors) == 0 else base * factors
-        return np.array([plan.learning_rate(epoch) for epoch in range(first, last)])
+    def _rates_of(self, first: int, last: int) -> Array:
+        """The learning rate of each epoch; those that the program has not seen yet are handed over."""
+        if len(self._rates) < last:
+            self._rates = np.append(self._rates, self._plan.learning_rates(len(self._rates), last))
+            self._hand_over(rates=np.ascontiguousarray(self._rates, self._dtype))
+            self._first_rate = int(self._frame["rates"])
+        return self._rates[first:last]
 
     def _room_for(self, epochs: int) -> Array:
         """(epochs, sums of an epoch): the same memory again, which need not be cleared."""
         if len(self._history) < epochs:
             self._history = np.empty((epochs, HISTORY))
+            self._hand_over(history=self._history)
         return self._history[:epochs]
 
     def _table(self, history: Array, rates: Array) -> Array:
         """(epochs, the plan's columns) from the program's sums."""
-        plan = self._plan
-        columns = self._measured(plan.train, history[:, :TALLIES])
-        if plan.validation is not None:
-            columns += self._measured(plan.validation, history[:, TALLIES : 2 * TALLIES])
-        norms = history[:, 2 * TALLIES] / plan.steps_per_epoch
-        return np.column_stack([*columns, rates, norms])
+        plan, table = self._plan, np.empty((len(history), self._columns))
+        splits = [plan.train] if plan.validation is None else [plan.train, plan.validation]
+        width = (self._columns - 2) // len(splits)
+        for i, rows in enumerate(splits):
+            self._measure(rows, history[:, i * TALLIES :], table[:, i * width : (i + 1) * width])
+        table[:, -2] = rates
+        np.divide(history[:, 2 * TALLIES], self._frame["steps"], out=table[:, -1])
+        return table
 
-    def _measured(self, rows: Rows, sums: Array) -> list[Array]:
-        """The columns of one split: as `Tally.columns` has them, over many epochs."""
-        loss, second, third = sums.T
-        loss = loss / self._loss_divisor(rows)
+    def _measure(self, rows: Rows, sums: Array, out: Array) -> None:
+        """Fills in one split's columns: as `Tally.columns` has them, over many epochs."""
+        np.divide(sums[:, 0], self._loss_divisor(rows), out=out[:, 0])
         if self._plan.task != "regression":
-            return [loss, second / len(rows)]
-        r2 = 1.0 - second / self._deviation(rows)
-        return [loss, r2, rows.scale * third / len(rows), rows.scale * np.sqrt(second / len(rows))]
+            np.divide(sums[:, 1], len(rows), out=out[:, 1])
+            return
+        squares, magnitudes = sums[:, 1], sums[:, 2]
+        out[:, 1] = 1.0 - squares / self._deviation(rows)
+        out[:, 2] = rows.scale * magnitudes / len(rows)
+        out[:, 3] = rows.scale * np.sqrt(squares / len(rows))
 
 
 def _signed(word: int) -> int:

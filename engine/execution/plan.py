@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.nn.losses import Loss
 from engine.nn.optimizers import OPTIMIZERS
-from engine.nn.schedules import learning_rate_factor
+from engine.nn.schedules import SCHEDULES, learning_rate_factor
 from engine.randomness import permutation, stream_key, uniforms
 from engine.spec.objects import Choice
 from engine.spec.sections import EarlyStopping
@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 
 SHUFFLE_STREAM = 2
 DROPOUT_STREAM = 3
+
+ARITHMETIC_SCHEDULES = ("constant", "linear")
+"""Schedules of + − · / alone: on an array of epochs they give the bits that they give on each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,16 @@ class Plan:
         """The learning rate in `epoch`, counted from 0."""
         base: float = self.optimizer["learning_rate"]
         return base * learning_rate_factor(self.schedule.name, self.schedule.knobs, epoch, self.epochs)
+
+    def learning_rates(self, first: int, last: int) -> Array:
+        """The learning rates of the epochs from `first` to `last`, at once where that gives the same bits."""
+        base, knobs = float(self.optimizer["learning_rate"]), self.schedule.knobs
+        warmup = int(knobs.get("warmup_epochs", 0))
+        if self.schedule.name in ARITHMETIC_SCHEDULES and first >= warmup:
+            schedule: Any = SCHEDULES.get(self.schedule.name)
+            factors = schedule(np.arange(first, last) - warmup, max(self.epochs - warmup, 1), knobs)
+            return np.full(last - first, base * factors) if np.ndim(factors) == 0 else base * factors
+        return np.array([self.learning_rate(epoch) for epoch in range(first, last)])
 
     def batches(self, epoch: int) -> Iterator[NDArray[np.int64]]:
         """The rows of each step of `epoch`: in order for the full batch, else shuffled by (seed, epoch)."""

@@ -32,7 +32,6 @@ class _Format:
     exp_series: tuple[float, ...]
     log_terms: int
     root_guess: int
-    quotient_guess: int
 
 
 # (eʳ − 1 − r) / r² for |r| ≤ ½ ln 2, interpolated at its 10 Chebyshev nodes with 60 digits (mpmath): two
@@ -61,7 +60,6 @@ _FORMATS = {
         _EXP_SERIES,
         10,
         0x5FE6_EB50_C7B5_37A9,
-        0x7FDE_6238_22FC_16E6,
     ),
     32: _Format(
         23,
@@ -73,7 +71,6 @@ _FORMATS = {
         tuple(1.0 / math.factorial(n) for n in range(2, 8)),
         5,
         0x5F37_59DF,
-        0x7EF1_27EA,
     ),
 }
 
@@ -126,31 +123,20 @@ def _reduced_exp(code: Vectors, x: Vector, *, negative: bool = False) -> tuple[V
 
 
 def quick_root(code: Vectors, x: Vector) -> Vector:
-    """√x for 0 ≤ x < infinity, to a unit in the last place: 1/√x by Newton's rule, then x · 1/√x mended."""
+    """√x for 0 ≤ x < infinity, to a unit in the last place, in half the time of the CPU's own.
+
+    Goldschmidt's iteration carries g → √x and h → 1 / (2√x) side by side. The first round adds a little
+    more than Newton's ½, which halves the guess's greatest error (Pizer's constant).
+    """
     safe = at_least(code, x, 1e-290 if code.real.bits == 64 else 1e-30)
-    half = code.times(safe, 0.5)
     guess = code.bits_constant(_format(code.real).root_guess)
     inverse = code.as_reals(code.bits("sub", guess, code.bits("lshr", code.as_bits(safe), 1)))
-    for _ in range(3):
-        error = code.fma(code.negative(code.times(half, inverse)), inverse, 0.5)
-        inverse = code.fma(inverse, error, inverse)
-    root = code.times(x, inverse)
-    return code.fma(code.fma(code.negative(root), root, x), code.times(inverse, 0.5), root)
-
-
-def quick_quotient(code: Vectors, a: Vector, b: Vector) -> Vector:
-    """a / b for b of ordinary size, to a unit in the last place: 1/b by two cubic steps, then mended.
-
-    Below some 1e-290 the remainder that mends it is denormal, and half of the digits are lost.
-    """
-    minus_b = code.negative(b)
-    guess = code.bits_constant(_format(code.real).quotient_guess)
-    inverse = code.as_reals(code.bits("sub", guess, code.as_bits(b)))
-    for _ in range(2):
-        error = code.fma(minus_b, inverse, 1.0)
-        inverse = code.fma(inverse, code.fma(error, error, error), inverse)
-    quotient = code.times(a, inverse)
-    return code.fma(code.fma(minus_b, quotient, a), inverse, quotient)
+    g, h = code.times(x, inverse), code.times(inverse, 0.5)
+    for half in (0.5008789, 0.5):
+        error = code.fma(code.negative(g), h, half)
+        g, h = code.fma(g, error, g), code.fma(h, error, h)
+    g = code.fma(g, code.fma(code.negative(g), h, 0.5), g)
+    return code.fma(code.fma(code.negative(g), g, x), h, g)
 
 
 def exp(code: Vectors, x: Vector) -> Vector:
@@ -169,7 +155,7 @@ def tanh(code: Vectors, x: Vector) -> Vector:
     """−h / (h + 1) with h = ½ expm1(−2|x|), and the sign of x."""
     p, scale = _reduced_exp(code, code.times(code.magnitude(x), -2.0), negative=True)
     h = code.fma(scale, p, code.minus(scale, 0.5))
-    return code.with_sign(quick_quotient(code, h, code.plus(h, 1.0)), x)
+    return code.with_sign(code.over(h, code.plus(h, 1.0)), x)
 
 
 def log(code: Vectors, x: Vector) -> Vector:

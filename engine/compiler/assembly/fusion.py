@@ -13,8 +13,7 @@ from engine.compiler.assembly.vectors import Vectors
 class FusedUpdate:
     """The varying nodes of an update: products and sums fused, fixed divisors multiplied by.
 
-    Roots and quotients of varying numbers are iterated rather than left to the divider, which takes
-    one of them at a time.
+    Roots are iterated: the divider, which takes one operation at a time, is left to the quotients.
     """
 
     def __init__(
@@ -53,8 +52,6 @@ class FusedUpdate:
         if node.op in ("+", "-") and (fused := self._fused(node)) is not None:
             return fused
         a, *b = (self._value(operand) for operand in node.operands)
-        if node.op == "/" and isinstance(a, str) and isinstance(b[0], str):
-            return elementary.quick_quotient(code, a, b[0])
         if node.op == "**" and isinstance(a, str) and b[0] == 0.5:
             return elementary.quick_root(code, a)
         return Lowered(code, [node], dict(zip(map(id, node.operands), (a, *b), strict=True))).term(node)

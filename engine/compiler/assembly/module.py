@@ -7,6 +7,14 @@ from collections.abc import Callable, Hashable, Sequence
 from engine.compiler.assembly.ir import Real
 from engine.compiler.assembly.vectors import Vectors
 
+# The stack is aligned to whole vectors: a spilled one that straddles two cache lines costs twice.
+_ATTRIBUTES = (
+    "nounwind",
+    'alignstack=64 "stackrealign"',
+    '"prefer-vector-width"="512"',
+    '"min-legal-vector-width"="512"',
+)
+
 
 class Module:
     """Functions of one program. Each is emitted once for a key, however many layers share its shape."""
@@ -48,8 +56,8 @@ class Module:
     @property
     def text(self) -> str:
         """The whole module as assembly."""
-        attributes = 'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }'
-        return "\n".join([*self._declarations, *self._texts, attributes, ""])
+        attributes = " ".join(_ATTRIBUTES)
+        return "\n".join([*self._declarations, *self._texts, f"attributes #0 = {{ {attributes} }}", ""])
 
 
 def _typed(parameter: str) -> str:

@@ -68,9 +68,14 @@ class ProgramShape:
         """The two values of a class indicator."""
         return (-1.0, 1.0) if self.loss.targets == "margin" else (0.0, 1.0)
 
+    @property
+    def loss_divisor(self) -> int:
+        """What a row's loss is divided by: the outputs, where the mean is over elements."""
+        return self.layers[-1].units if self.loss.mean == "elements" else 1
+
     def measure(self, *, training: bool) -> Measure:
         """What the head measures."""
-        divisor = self.layers[-1].units if self.loss.mean == "elements" else 1
+        divisor = self.loss_divisor
         return Measure(self.loss.function, divisor, self.kind, self.targets, self.weighted, training)
 
     def rows(self, registers: int) -> Rows:

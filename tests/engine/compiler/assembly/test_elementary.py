@@ -96,21 +96,17 @@ def test_the_edges_of_powers_are_those_of_the_table() -> None:
     np.testing.assert_allclose(got, wanted, rtol=1e-13, atol=1e-300)
 
 
-@pytest.mark.parametrize(("real", "bound"), [(DOUBLE, 2.0), (FLOAT, 3.0)])
-def test_quick_roots_and_quotients_are_as_good_as_the_dividers(real: Real, bound: float) -> None:
+@pytest.mark.parametrize("real", [DOUBLE, FLOAT])
+def test_quick_roots_are_as_good_as_the_dividers(real: Real) -> None:
     span = 200 if real is DOUBLE else 25
-    a, b = (10.0 ** DRAWS.uniform(-span / 2, span / 2, 20_000) for _ in range(2))
-    if real is FLOAT:
-        a, b = a.astype(np.float32), b.astype(np.float32)
-    root, quotient = on_vectors(
-        lambda code, x, y: [elementary.quick_root(code, x), elementary.quick_quotient(code, x, y)],
-        a,
-        b,
-        real=real,
+    a = (10.0 ** DRAWS.uniform(-span / 2, span / 2, 20_000)).astype(
+        np.float32 if real is FLOAT else np.float64
     )
-    assert units_in_the_last_place(root, np.sqrt(a.astype(np.longdouble))).max() <= bound
-    assert units_in_the_last_place(quotient, a.astype(np.longdouble) / b).max() <= bound
-    zero = on_vectors(lambda code, x: [elementary.quick_root(code, x)], np.zeros(8), real=real)[0]
+    root, zero = (
+        on_vectors(lambda code, x: [elementary.quick_root(code, x)], numbers, real=real)[0]
+        for numbers in (a, np.zeros(real.lanes))
+    )
+    assert units_in_the_last_place(root, np.sqrt(a.astype(np.longdouble))).max() <= 1.0
     assert not zero.any()
 
 
