@@ -41,6 +41,7 @@ from service.settings import Settings, load_settings
 from service.storage import DamagedBytes, MissingBytes, Storage
 from service.tables.base import Conflict, Database, is_transient
 from service.web import bodies, encodings, problems, requests
+from service.web.application import Application
 from service.web.conditional import with_etag
 from service.web.contract import Api
 
@@ -78,7 +79,7 @@ BLUEPRINTS = (
 def create_app(settings: Settings | None = None) -> Flask:
     """The API as a WSGI application; without `settings` those of the environment."""
     settings = settings or load_settings()
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__)
     bodies.install(app, max_body_bytes=settings.max_body_bytes)
     requests.install(app, bind_host=settings.host)
     encodings.install(app, max_body_bytes=settings.max_body_bytes)

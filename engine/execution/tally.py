@@ -47,6 +47,6 @@ def deviation_square(rows: Rows) -> float:
 def predicted_classes(scores: Array) -> Array:
     """(rows, outputs) scores → (rows,) positions: of one score its sign decides, of more the greatest."""
     if scores.shape[1] == 1:
-        return np.where(scores[:, 0] > 0.0, 1.0, 0.0)
+        return (scores[:, 0] > 0.0).astype(np.float64)
     greatest: Array = scores.argmax(axis=1).astype(np.float64)
     return greatest

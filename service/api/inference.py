@@ -22,7 +22,7 @@ from service.errors import invalid
 from service.scopes import Scope
 from service.tables import models
 from service.tables.models import Wanted
-from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
+from service.web.bodies import JSON_MEDIA_TYPE, json_body, read_body, require_media_type
 from service.web.contract import Blueprint
 from service.web.schemas import Answer
 
@@ -204,7 +204,7 @@ def _infer(name: str, reference: str) -> Response:
     if request.mimetype:  # Triton's client sends none
         require_media_type(JSON_MEDIA_TYPE, RAW)
     loaded = load_model(reference)
-    data, header_length = request.get_data(cache=False), request.headers.get(HEADER_LENGTH)
+    data, header_length = read_body(), request.headers.get(HEADER_LENGTH)
     asked = read_request(data, header_length)
     outputs = _outputs(loaded, _rows(loaded, asked.inputs))
     wanted = _wanted(asked, outputs)

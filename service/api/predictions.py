@@ -25,7 +25,7 @@ from service.api.rows import (
 )
 from service.errors import invalid
 from service.scopes import Scope
-from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, require_media_type
+from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, read_body, require_media_type
 from service.web.conditional import with_etag
 from service.web.contract import Blueprint
 from service.web.schemas import Answer, escape, shown, unknown_name
@@ -102,11 +102,13 @@ def create_predictions(model: str) -> Response:
     kind = require_media_type(JSON_MEDIA_TYPE, *BINARY_MEDIA_TYPES)
     loaded, wanted = load_model(model), wanted_of_query()
     if kind == JSON_MEDIA_TYPE:
-        rows = read_rows(loaded, read_object(parse_json_fast(request.get_data(cache=False))))
+        rows = read_rows(loaded, read_object(parse_json_fast(read_body())))
     else:
         rows = read_binary(loaded, kind)
-    accept = request.headers.get("Accept", "")
-    if RAW in accept and request.accept_mimetypes.best_match((JSON_MEDIA_TYPE, RAW)) == RAW:
+    if (
+        RAW in request.environ.get("HTTP_ACCEPT", "")
+        and request.accept_mimetypes.best_match((JSON_MEDIA_TYPE, RAW)) == RAW
+    ):
         return _bare_answer(matrix_of(loaded, rows, wanted))
     return _answer(loaded, rows, wanted)
 
@@ -130,6 +132,11 @@ def _answer(loaded: Loaded, rows: Array, wanted: frozenset[str] | None) -> Respo
     predictions = documents(loaded, rows, wanted)
     body = {"model_id": loaded.id, "version": loaded.version, "predictions": predictions}
     return Response(orjson.dumps(body), mimetype=JSON_MEDIA_TYPE)
+
+
+def _wants_bare_numbers() -> bool:
+    named = RAW in request.environ.get("HTTP_ACCEPT", "")
+    return named and request.accept_mimetypes.best_match((JSON_MEDIA_TYPE, RAW)) == RAW
 
 
 def _bare_answer(matrix: Array) -> Response:

@@ -11,6 +11,7 @@ from engine.registry import did_you_mean
 from service.api.loaded_models import Loaded
 from service.api.parts import running
 from service.errors import ServiceError, invalid
+from service.web.bodies import read_body
 
 RAW = "application/octet-stream"
 BINARY_MEDIA_TYPES = {
@@ -36,7 +37,7 @@ RETURN_QUERY = {
 
 def read_binary(loaded: Loaded, kind: str) -> Array:
     """The rows of a body of this binary media type; raises ServiceError and BadData."""
-    data = request.get_data(cache=False)
+    data = read_body()
     if kind.startswith("application/vnd.apache.arrow"):
         columns = read_arrow(data)
         check_count(len(next(iter(columns.values()))), "")
@@ -73,7 +74,7 @@ def wanted_members(values: Sequence[str]) -> frozenset[str] | None:
 
 def wanted_of_query() -> frozenset[str] | None:
     """What the query's `return` asks for, the only member that it may have."""
-    if not request.query_string:
+    if not request.environ["QUERY_STRING"]:
         return None
     strange = [name for name in request.args if name != "return"]
     if strange:

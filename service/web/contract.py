@@ -1,11 +1,11 @@
 """Blueprints whose decorators are the contract: flask-smorest with our bodies, our problems and types."""
 
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar, cast, get_type_hints
 
 import flask_smorest
 import marshmallow
-from flask import Flask
+from flask import Flask, Response
 from webargs.flaskparser import FlaskParser
 
 from service.errors import invalid
@@ -97,7 +97,16 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
     def answer(self, status: int, schema: Schema | None = None, **options: Any) -> Decorator:
         """What the endpoint answers when all is well; `schema` writes it, unless it answers a Response."""
-        return self._typed(self.response(status, schema, **options))
+        written = self.response(status, schema, **options)
+
+        def decorate(view: View) -> View:
+            wrapped = written(view)
+            if get_type_hints(view).get("return") is not Response:
+                return cast("View", wrapped)
+            vars(view)["_apidoc"] = vars(wrapped)["_apidoc"]  # there is nothing to write: only described
+            return view
+
+        return decorate
 
     def also(self, status: int, **options: Any) -> Decorator:
         """Another answer of an endpoint that writes its Response itself."""

