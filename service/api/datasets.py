@@ -1,19 +1,22 @@
 """Datasets over HTTP: stored, listed, read, deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from flask import Response
+from flask import Response, jsonify
 from marshmallow import fields
 
 from engine.data.table import Profile, Table
-from service.api.idempotency import idempotent
+from service.api.idempotency import idempotent, remember
 from service.api.orders import require_ready
 from service.api.parts import missing, owner, running
 from service.api.uploads import REQUEST_BODY, LargeUpload, Upload, UploadQuery, read_upload, receive_upload
 from service.scopes import Scope
 from service.tables import datasets
+from service.tables.base import Transaction
 from service.tables.datasets import Dataset
+from service.tables.jobs import Job
 from service.web.conditional import tagged
 from service.web.contract import Blueprint
 from service.web.paging import PageQuery, RowQuery, page_response, page_schema
@@ -98,6 +101,8 @@ class RowsPage(Answer):
     next = fields.Integer(required=True, allow_none=True)
 
 
+Add = Callable[[Transaction], tuple[Dataset, Job | None]]
+
 blueprint = Blueprint("datasets", "Tables of data to train on.")
 
 
@@ -106,11 +111,17 @@ blueprint = Blueprint("datasets", "Tables of data to train on.")
 @blueprint.documented(requestBody=REQUEST_BODY)
 @blueprint.query(UploadQuery())
 @blueprint.answer(201, DatasetSchema())
-def create_dataset(query: Mapping[str, Any]) -> tuple[Dataset, int, dict[str, str]]:
+def create_dataset(query: Mapping[str, Any]) -> tuple[Response, int, dict[str, str]]:
     """Store a dataset. A large file is validated by a worker: poll until the status is ready or rejected."""
     upload = receive_upload(query, inline_bytes=running().settings.inline_bytes)
-    dataset = _expect(upload) if isinstance(upload, LargeUpload) else _store(upload)
-    return dataset, 201, {"Location": f"/api/v1/datasets/{dataset.id}"}
+    add = _expect(upload) if isinstance(upload, LargeUpload) else _store(upload)
+    with running().database.session() as db:
+        dataset, job = add(db)
+        answer = jsonify(_created(dataset)), 201, {"Location": f"/api/v1/datasets/{dataset.id}"}
+        remember(db, *answer)
+    if job is not None:
+        running().broker.send(job.id)
+    return answer
 
 
 @blueprint.post("/datasets:preview", scope=Scope.READ)
@@ -173,28 +184,37 @@ def delete_dataset(dataset_id: str) -> Response:
     return Response(status=204)
 
 
-def _store(upload: Upload) -> Dataset:
-    parts, data = running(), upload.table.to_parquet()
-    digest = parts.storage.put(data)
-    with parts.database.session() as db:
-        profile = upload.table.profile().to_document()
-        return datasets.add(
-            db, owner=owner(), name=upload.name, profile=profile, sha256=digest, size=len(data)
-        )
+def _store(upload: Upload) -> Add:
+    """Stores the bytes of a table; what adds its row."""
+    data = upload.table.to_parquet()
+    digest, profile = running().storage.put(data), upload.table.profile().to_document()
+
+    def add(db: Transaction) -> tuple[Dataset, None]:
+        size = len(data)
+        row = datasets.add(db, owner=owner(), name=upload.name, profile=profile, sha256=digest, size=size)
+        return row, None
+
+    return add
 
 
-def _expect(upload: LargeUpload) -> Dataset:
-    with running().database.session() as db:
-        dataset, job = datasets.expect(
-            db,
-            owner=owner(),
-            name=upload.name,
-            sha256=upload.sha256,
-            size=upload.size,
-            reading=upload.reading,
-        )
-    running().broker.send(job.id)
-    return dataset
+def _expect(upload: LargeUpload) -> Add:
+    """What adds the row of a file that is to be validated, and the job that does it."""
+    return partial(
+        datasets.expect,
+        owner=owner(),
+        name=upload.name,
+        sha256=upload.sha256,
+        size=upload.size,
+        reading=upload.reading,
+    )
+
+
+def _created(dataset: Dataset) -> dict[str, Any]:
+    """A dataset that this transaction has added: nobody can have rejected it yet."""
+    schema = DatasetSchema()
+    known: dict[str, Any] = {"status": dataset.status, "error": None}
+    facts = DatasetSchema(exclude=tuple(known)).dump(dataset)
+    return {name: known[name] if name in known else facts[name] for name in schema.fields}
 
 
 def _find(dataset_id: str) -> Dataset:

@@ -8,6 +8,7 @@ from flask import Response, jsonify, request
 from engine.export.files import read_json, read_safetensors
 from engine.export.formats import FORMS, export
 from engine.training.model import TrainedModel
+from service.api.idempotency import idempotent, remember
 from service.api.models import ModelSchema, documents, load_model
 from service.api.orders import name_problems
 from service.api.parts import owner, running
@@ -58,6 +59,7 @@ def export_model(query: Mapping[str, str], model: str) -> Response:
 
 
 @blueprint.post("/models")
+@idempotent
 @blueprint.query(ImportQuery())
 @blueprint.documented(requestBody=_BODY)
 @blueprint.answer(201, ModelSchema())
@@ -73,8 +75,10 @@ def import_model(query: Mapping[str, str]) -> tuple[Response, int, dict[str, str
         row = models.add(db, owner=owner(), name=name, **_facts(model))
         db.refresh(row)
         document = documents(db, [row])[0]
+        answer = jsonify(document), 201, {"Location": f"/api/v1/models/{row.id}"}
+        remember(db, *answer)
     running().models.forget_references()
-    return jsonify(document), 201, {"Location": f"/api/v1/models/{row.id}"}
+    return answer
 
 
 def _facts(model: TrainedModel) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from service.web.contract import View
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 MAX_KEY_LENGTH = 255
-_KEPT_HEADERS = ("Location", "Operation-Location", "Retry-After", "Content-Type")
 _KEY = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY_LENGTH}}}")
 _PARAMETER = {
     "in": "header",
@@ -32,8 +31,8 @@ _PARAMETER = {
 def idempotent(view: View) -> View:
     """Marks an endpoint that creates: stands right under `blueprint.post`, so that it sees whole answers.
 
-    The endpoint calls `remember` in the transaction that creates; one that does not is remembered
-    afterwards, and a crash in between may create twice.
+    The endpoint calls `remember` in the transaction that creates: what is created and the answer to its key
+    are there together or not at all.
     """
 
     @wraps(view)
@@ -69,9 +68,7 @@ def _answer_once(reserved: Reservation, view: View, args: Any, path: Any) -> Res
             idempotency.give_up(db, reserved)
         raise
     if g.reserved_key is not None:
-        headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
-        with database.session() as db:
-            remember(db, answer, answer.status_code, headers)
+        raise RuntimeError(f"{request.endpoint} has not remembered what it answered")
     return answer
 
 

@@ -1,7 +1,9 @@
 """Idempotency keys over HTTP: sent twice, created once, answered alike."""
 
 import io
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -89,6 +91,48 @@ def test_of_many_requests_at_once_one_creates(client: FlaskClient, dataset: str)
 def test_a_key_is_free_again_after_a_request_that_created_nothing(client: FlaskClient, dataset: str) -> None:
     problem_of(_post(client, dataset, "k1", loss="hing"), 422)
     assert _post(client, dataset, "k1").status_code == 202
+
+
+@ON_BOTH_DATABASES
+@pytest.mark.parametrize("made", ["datasets", "models", "jobs", "batch-predictions"])
+def test_nothing_is_created_without_its_key_nor_the_key_without_it(
+    client: FlaskClient, trained: dict[str, Any], made: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = _creators(client, trained)[made]
+    before = _everything(client)
+
+    def break_down(*_: Any) -> None:
+        raise ConnectionAbortedError("the last moment before the commit")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(idempotency, "complete", break_down)
+        assert send().status_code == 500
+    assert _everything(client) == before
+    first, second = send(), send()
+    assert first.status_code in {201, 202}, first.text
+    assert first.data == second.data
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert sum(_everything(client)) == sum(before) + 1
+
+
+def _creators(client: FlaskClient, trained: dict[str, Any]) -> dict[str, Callable[[], TestResponse]]:
+    """A way to create each thing there is, with a key."""
+    here = f"/api/v1/models/{trained['model_id']}"
+    of_data = {"dataset_id": trained["dataset_id"]}
+    exported = json_of(client.get(f"{here}/export"))
+    bodies = {
+        "datasets": ("/api/v1/datasets", SEED_SAMPLE),
+        "models": ("/api/v1/models", exported),
+        "jobs": (URL, {**of_data, **SEED_SPEC}),
+        "batch-predictions": (f"{here}/batch-predictions", of_data),
+    }
+    key = {"Idempotency-Key": "k1"}
+    return {name: partial(client.post, path, json=body, headers=key) for name, (path, body) in bodies.items()}
+
+
+def _everything(client: FlaskClient) -> list[int]:
+    """How many datasets, jobs and models there are."""
+    return [len(json_of(client.get(f"/api/v1/{kind}"))["data"]) for kind in ("datasets", "jobs", "models")]
 
 
 def test_keys_are_forgotten_after_a_day(

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from service.settings import Settings
+from service.tables import idempotency
 from tests.service.api import conftest
 from tests.service.api.answers import json_of, problem_of
 from tests.service.api.conftest import ON_BOTH_DATABASES
@@ -93,3 +95,23 @@ def test_a_validation_may_be_canceled(client: FlaskClient) -> None:
     (job,) = json_of(client.get("/api/v1/jobs"))["data"]
     assert client.post(f"/api/v1/jobs/{job['id']}/cancel").status_code == 202
     assert json_of(client.get(f"{URL}/{made['id']}"))["status"] == "rejected"
+
+
+@ON_BOTH_DATABASES
+def test_a_large_file_sent_twice_with_one_key_is_one_dataset(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send() -> TestResponse:
+        return client.post(URL, data=CSV, content_type="text/csv", headers={"Idempotency-Key": "k1"})
+
+    def break_down(*_: Any) -> None:
+        raise ConnectionAbortedError("the last moment before the commit")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(idempotency, "complete", break_down)
+        assert send().status_code == 500
+    assert json_of(client.get(URL))["data"] == []
+    first, second = send(), send()
+    assert (first.status_code, json_of(first)["status"], json_of(first)["error"]) == (201, "validating", None)
+    assert first.data == second.data
+    assert len(json_of(client.get(URL))["data"]) == len(json_of(client.get("/api/v1/jobs"))["data"]) == 1
