@@ -130,7 +130,7 @@ def bench(name: str, peak: float, rounds: int) -> dict[str, Any]:
 
 
 def quick() -> None:
-    """Only whether the losses agree with NumPy's."""
+    """Only whether losses, predictions and gradients agree with NumPy's."""
     for name in NAMES:
         if name == "W5":
             continue
@@ -138,7 +138,12 @@ def quick() -> None:
         train = ours(workload)
         mine = train().rows[:, 0].tolist()
         distance = check(workload, "numpy", peers.numpy_peer(workload)(), mine)
-        print(f"{name:4} losses agree with NumPy's to {distance:.1e}")
+        apart = predictions.check(workload)
+        if not apart <= predictions.TOLERANCE:
+            sys.exit(f"{name}: predictions or gradients are off by {apart:.1e}")
+        print(
+            f"{name:4} losses agree with NumPy's to {distance:.1e}, predictions and gradients to {apart:.1e}"
+        )
 
 
 @click.command()
