@@ -13,6 +13,7 @@ from engine.data.samples import describe_samples
 from engine.drawing import draw_dot
 from engine.spec import describe_options
 from service.settings import describe_settings
+from service.telemetry.metrics import Figure, catalogue
 
 DOCS = Path(__file__).resolve().parent
 
@@ -22,6 +23,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "reference" / "options.md": options_page(),
         DOCS / "reference" / "settings.md": settings_page(),
+        DOCS / "reference" / "metrics.md": metrics_page(),
         DOCS / "images" / "neuron.svg": neuron_picture(),
     }
 
@@ -65,6 +67,22 @@ def settings_page() -> str:
         "# Settings\n\nMade from the code by `./dev docs`. Times are seconds, sizes bytes.\n\n"
         + _table(("variable", "type", "default", "meaning"), rows)
     )
+
+
+def metrics_page() -> str:
+    """Every figure of `/metrics`."""
+    rows = [
+        (f"`{_written(x)}`", x.kind, ", ".join(f"`{label}`" for label in x.labels), x.help) for x in catalogue()
+    ]
+    return (
+        "# Metrics\n\nMade from the code by `./dev docs`. `GET /metrics` tells them in Prometheus' text format; "
+        "[how to watch the service](../how-to/watch-the-service.md) says what to ask of them.\n\n"
+        + _table(("name", "kind", "labels", "meaning"), rows)
+    )
+
+
+def _written(figure: Figure) -> str:
+    return f"{figure.name}_total" if figure.kind == "counter" else figure.name
 
 
 def neuron_picture() -> str:

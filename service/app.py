@@ -19,7 +19,6 @@ from service.api import (
     deliveries,
     evaluations,
     exports,
-    health,
     history,
     inference,
     job_events,
@@ -33,14 +32,18 @@ from service.api import (
 from service.api.inside import expressions, gradients, graphs, hard_rows, replay, surfaces
 from service.api.inside.existence import job_exists, model_exists
 from service.api.loaded_models import LoadedModels
+from service.api.watching import health, metrics, status
+from service.api.watching.look import Lookout
 from service.broker import Broker
 from service.dashboard.pages import make_pages
 from service.error_kinds import KINDS
 from service.errors import ServiceError, invalid
+from service.presence import Presence
 from service.settings import Settings, load_settings
 from service.storage import DamagedBytes, MissingBytes, Storage
 from service.tables.base import Conflict, Database, is_transient
-from service.web import bodies, encodings, problems, requests
+from service.telemetry.log import RequestLog
+from service.web import bodies, encodings, observing, problems, requests
 from service.web.application import Application
 from service.web.conditional import with_etag
 from service.web.contract import Api
@@ -71,8 +74,9 @@ BLUEPRINTS = (
     hard_rows.blueprint,
     replay.blueprint,
     options.blueprint,
+    status.blueprint,
     health.blueprint,
-    health.probes,
+    metrics.blueprint,
 )
 
 
@@ -81,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load_settings()
     app = Application(__name__)
     bodies.install(app, max_body_bytes=settings.max_body_bytes)
+    observing.install(app, RequestLog(settings), parts.owner)
     requests.install(app, bind_host=settings.host)
     encodings.install(app, max_body_bytes=settings.max_body_bytes)
     problems.install(app, as_service_error)
@@ -120,6 +125,7 @@ def _make_parts(settings: Settings) -> parts.Parts:
     database = Database(
         settings.database, synchronous=settings.sqlite_synchronous, pool_size=settings.database_pool
     )
+    presence = Presence(settings)
     return parts.Parts(
         settings=settings,
         database=database,
@@ -127,6 +133,8 @@ def _make_parts(settings: Settings) -> parts.Parts:
         storage=storage,
         models=LoadedModels(database),
         streams=BoundedSemaphore(settings.max_streams),
+        presence=presence,
+        lookout=Lookout(database, presence),
     )
 
 

@@ -22,7 +22,6 @@ from service.settings import Settings
 
 QUEUE = "gradhouse"
 TASK = "gradhouse.work"
-PRESENCE = "gradhouse:workers"  # a sorted set: worker → the time until which it counts as there
 ENOUGH_MESSAGES = 64  # as many wake every idle process there may be, and the rows keep them awake
 REST_SECONDS = 5.0  # no sending for so long after a failure: the sweeper does it later
 
@@ -93,8 +92,10 @@ def _kombu_url(url: str) -> str:
     return url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 
 
-def _redis_url(url: str) -> str:
-    return url.replace("redis+socket://", "unix://", 1).replace("?virtual_host=", "?db=", 1)
+def connect(settings: Settings) -> redis.Redis:
+    """A client of the broker's memory that waits a second at most."""
+    url = settings.broker.replace("redis+socket://", "unix://", 1).replace("?virtual_host=", "?db=", 1)
+    return redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=None)
 
 
 class Broker:
@@ -103,9 +104,7 @@ class Broker:
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings, patience_seconds=1.0)
         self._task = self._app.signature(TASK)
-        self._redis = redis.Redis.from_url(
-            _redis_url(settings.broker), socket_timeout=1.0, socket_connect_timeout=1.0, retry=None
-        )
+        self._redis = connect(settings)
         self._resting_until = 0.0
 
     def send(self, job_id: str) -> bool:
@@ -133,26 +132,6 @@ class Broker:
         """How many messages are ready; None if the broker is away."""
         ready: int | None = self._ask(lambda: self._redis.llen(QUEUE), otherwise=None)
         return ready
-
-    def announce(self, worker: str, seconds: float) -> None:
-        """Says that a worker is there, for so long."""
-        now = time.time()
-
-        def speak() -> None:
-            with self._redis.pipeline(transaction=False) as pipe:
-                pipe.zadd(PRESENCE, {worker: now + seconds})
-                pipe.zremrangebyscore(PRESENCE, 0, now - 60)
-                pipe.execute()
-
-        self._ask(speak, otherwise=None)
-
-    def retire(self, worker: str) -> None:
-        """Takes a worker's announcement back."""
-        self._ask(lambda: self._redis.zrem(PRESENCE, worker), otherwise=None)
-
-    def workers(self) -> int:
-        """How many workers are there; 0 if the broker is away."""
-        return int(self._ask(lambda: self._redis.zcount(PRESENCE, time.time(), "+inf"), otherwise=0))
 
     def close(self) -> None:
         """Gives all connections back."""

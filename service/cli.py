@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import click
@@ -71,7 +72,10 @@ def demo(data_dir: Path | None, port: int | None) -> None:
 def api(data_dir: Path | None, host: str | None, port: int | None) -> None:
     """Run the HTTP API alone."""
     settings = _settings("api", data_dir=data_dir, host=host, port=port)
-    _run("service.serve", settings)
+    with TemporaryDirectory(prefix="gradhouse-counters-") as counters:
+        # Where its processes count requests together; the library looks once, when it is loaded.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
+        _run("service.serve", settings)
 
 
 @main.command()

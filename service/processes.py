@@ -50,6 +50,16 @@ def worker_prefix(parent: int) -> str:
     return f"{host()}:{parent}:"
 
 
+def shown_name(worker: str) -> str:
+    """A worker's or a training process's name for people: the host and the process ids.
+
+    >>> shown_name("trainer-7/1f2e3d4c-4026531836:4711:")
+    'trainer-7:4711'
+    """
+    place, *ids = worker.rstrip(":").split(":")
+    return ":".join([place.partition("/")[0], *(number for number in ids if number.isdecimal())])
+
+
 def is_gone(worker: str) -> bool:
     """Says whether the process of this name is dead for certain; False for those of other hosts."""
     place, _parent, process, _end = worker.rsplit(":", 3)

@@ -52,6 +52,11 @@ class Settings:
 
     log_level: str = _choice("INFO", ("DEBUG", "INFO", "WARNING", "ERROR"), "least level that is logged")
     log_format: str = _choice("console", ("console", "json"), "a line for people, or one JSON object a line")
+    log_requests: str = _choice(
+        "no_probes",
+        ("all", "no_probes", "none"),
+        "a line a request: for all, all but health and metrics, or none",
+    )
 
     api_threads: int = _setting(32, "requests answered at once by one API process", least=1, most=512)
     max_body_bytes: int = _setting(256 * MIB, "largest request body", least=KIB)

@@ -85,6 +85,11 @@ class CrossValidation:
         return self._spec.training.epochs * (self.folds + 1)
 
     @property
+    def steps_per_epoch(self) -> int:
+        """Updates of the parameters in one epoch of the training at hand."""
+        return self._trainer.steps_per_epoch
+
+    @property
     def seconds(self) -> float:
         """Training seconds, over all trainings."""
         return self._seconds_before + self._trainer.seconds

@@ -107,6 +107,11 @@ class Trainer:
         return self._plan.epochs
 
     @property
+    def steps_per_epoch(self) -> int:
+        """Updates of the parameters in one epoch."""
+        return self._plan.steps_per_epoch
+
+    @property
     def best_epoch(self) -> int:
         """The epoch that was best by the metric watched, counted from 1; without early stopping the last."""
         best = self._executor.state.best

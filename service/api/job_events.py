@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
+from threading import BoundedSemaphore
 from typing import Any
 
 import orjson
@@ -14,6 +16,7 @@ from service.errors import ServiceError
 from service.tables import events, jobs
 from service.tables.base import Database
 from service.tables.events import Event, EventType
+from service.telemetry.metrics import STREAMS_OPEN
 from service.web.bodies import JSON_MEDIA_TYPE
 from service.web.contract import Blueprint
 from service.web.paging import MAX_ROW, RowQuery, page_response
@@ -100,8 +103,14 @@ def _stream(job_id: str, after: int) -> Response:
     response = Response(log, mimetype=SSE_MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # a proxy must pass each event on at once
-    response.call_on_close(parts.streams.release)
+    STREAMS_OPEN.inc()
+    response.call_on_close(partial(_close, parts.streams))
     return response
+
+
+def _close(places: BoundedSemaphore) -> None:
+    places.release()
+    STREAMS_OPEN.dec()
 
 
 def _follow(database: Database, whose: str, job_id: str, after: int, seconds: float) -> Iterator[str]:

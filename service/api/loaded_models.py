@@ -9,6 +9,7 @@ from engine.training.model import TrainedModel
 from engine.training.rows import RowReader
 from service.tables import models
 from service.tables.base import Database
+from service.telemetry.metrics import MODELS_LOADED, MODELS_LOADED_BYTES
 
 FRESH_SECONDS = 0.5  # so long may an answer lag behind a deletion or a moved name in another process
 MAX_BYTES = 256 * 2**20
@@ -51,6 +52,7 @@ class LoadedModels:
         with self._lock:
             self._loaded.pop(model_id, None)
             self._seen = {}
+            self._tell_size()
 
     def forget_references(self) -> None:
         """A name or an alias was moved: which model a reference means is to be looked up anew."""
@@ -81,6 +83,11 @@ class LoadedModels:
                 len(self._loaded) > 1 and sum(each.size for each in self._loaded.values()) > self._max_bytes
             ):
                 self._loaded.popitem(last=False)
+            self._tell_size()
+
+    def _tell_size(self) -> None:
+        MODELS_LOADED.set(len(self._loaded))
+        MODELS_LOADED_BYTES.set(sum(each.size for each in self._loaded.values()))
 
     def _remember(self, key: tuple[str, str], loaded: Loaded) -> None:
         with self._lock:

@@ -1,13 +1,16 @@
 """What the endpoints share: the running parts of this process, whose request it is, and what is missing."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 
 from flask import Flask, current_app, g
 
 from service.api.loaded_models import LoadedModels
+from service.api.watching.look import Lookout
 from service.broker import Broker
 from service.errors import ServiceError
+from service.presence import Presence
 from service.settings import Settings
 from service.storage import Storage
 from service.tables.base import LOCAL_OWNER, Database
@@ -25,6 +28,9 @@ class Parts:
     storage: Storage
     models: LoadedModels
     streams: BoundedSemaphore  # the places for open event streams
+    presence: Presence
+    lookout: Lookout
+    started_at: float = field(default_factory=time.time)
 
 
 def install(app: Flask, parts: Parts) -> None:

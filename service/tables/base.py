@@ -30,6 +30,7 @@ LOCAL_OWNER = "local"  # whose everything is until keys name owners
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_AFTER_COMMIT = "after_commit"
 DatabaseError = DBAPIError  # what a database that is away, or in trouble, raises
 Transaction = Session  # what session() and reading() give: the rooms above know no SQLAlchemy
 
@@ -116,8 +117,11 @@ class Database:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """One transaction: commits at the end of the block, rolls back when the block raises."""
-        with self._turn(), Session(self.engine, expire_on_commit=False) as db, db.begin():
-            yield db
+        with self._turn(), Session(self.engine, expire_on_commit=False) as db:
+            with db.begin():
+                yield db
+            for tell in db.info.get(_AFTER_COMMIT, ()):
+                tell()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -155,6 +159,11 @@ class Database:
     def close(self) -> None:
         """Gives all connections back."""
         self.engine.dispose()
+
+
+def after_commit(db: Session, tell: Callable[[], None]) -> None:
+    """Calls `tell` once the transaction has committed, and never when it has not."""
+    db.info.setdefault(_AFTER_COMMIT, []).append(tell)
 
 
 def is_transient(error: BaseException) -> bool:

@@ -101,6 +101,7 @@ _INTEREST = (
     Job.numerics,
     Job.created_at,
     Job.started_at,
+    Job.request_id,
     Dataset.row_count,
     Dataset.sha256,
 )

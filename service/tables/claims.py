@@ -37,6 +37,7 @@ class Claimed:
     numerics: str | None
     checkpoint: bytes | None
     waited_seconds: float
+    request_id: str | None = None  # of the request that made the job
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ def as_claimed(
         numerics=job.numerics,
         checkpoint=checkpoint,
         waited_seconds=((started_at or job.created_at) - job.created_at).total_seconds(),
+        request_id=job.request_id,
     )
 
 

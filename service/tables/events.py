@@ -4,15 +4,20 @@ An event's id is the log's cursor. Whoever appends has updated the job's row in 
 the events of one job commit in the order of their ids, and a reader that goes on from a cursor misses none.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, bindparam, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables.base import Base, database_now, table_of
+from service.tables.base import Base, after_commit, database_now, table_of
+from service.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 
 class EventType(StrEnum):
@@ -54,9 +59,23 @@ class Event(Base):
         return self.data or {}
 
 
-def log_moves(db: Session, moves: Sequence[Mapping[str, Any]], reason: str) -> None:
-    """Appends moves, each with its job_id, status and claim."""
-    _append(db, [{"type": EventType.TRANSITION.value, "reason": reason, **move} for move in moves])
+def log_moves(db: Session, moved: Sequence[Any], reason: str, **more: Any) -> None:
+    """Appends the moves of jobs, or their rows; once committed, the process's own log tells of each."""
+    facts = {"type": EventType.TRANSITION.value, "reason": reason, **more}
+    _append(db, [{"job_id": job.id, "status": job.status, "claim": job.claim, **facts} for job in moved])
+    if moved and logging.getLogger(__name__).isEnabledFor(logging.INFO):
+        after_commit(db, partial(_tell, [_line(job, reason) for job in moved]))
+
+
+def _line(job: Any, reason: str) -> dict[str, Any]:
+    code = {} if job.error is None else {"code": job.error.get("code")}
+    facts = {"job_id": job.id, "status": job.status, "reason": reason, **code}
+    return {**facts, "claim": job.claim, "owner": job.owner, "request_id": job.request_id}
+
+
+def _tell(lines: Sequence[dict[str, Any]]) -> None:
+    for line in lines:
+        _log.info("job", **line)
 
 
 def log_progress(db: Session, job_id: str, claim: int, epoch: int, data: Mapping[str, Any]) -> None:

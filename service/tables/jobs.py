@@ -95,6 +95,7 @@ class Job(Base):
     numerics: Mapped[str | None] = mapped_column(String(120))
     model_id: Mapped[str | None] = mapped_column(String(40))
     webhook: Mapped[dict[str, Any] | None]  # url and secret: who is told of the end
+    request_id: Mapped[str | None] = mapped_column(String(128))  # of the request that made the job
     error: Mapped[dict[str, Any] | None]  # a problem: code, detail, hint
 
     @property
@@ -141,6 +142,8 @@ Index("ix_jobs_running", Job.lease_until, sqlite_where=_running_rows, postgresql
 # What is told of a moved job, to the log and to those who wait for its end.
 _MOVED = (
     Job.id,
+    Job.owner,
+    Job.request_id,
     Job.status,
     Job.claim,
     Job.started_at,
@@ -172,9 +175,7 @@ class PreparedMove:
     def run(self, db: Session, *, reason: str, **parameters: Any) -> Sequence[Row[Any]]:
         """Moves the jobs and logs it; the new states of those that were moved."""
         moved = db.execute(self._statement, parameters).all()
-        events.log_moves(
-            db, [{"job_id": job.id, "status": job.status, "claim": job.claim} for job in moved], reason
-        )
+        events.log_moves(db, moved, reason)
         if self._ends:
             deliveries.queue(db, [_notice(job) for job in moved if job.webhook])
         return moved

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from service.tables import events
 from service.tables.base import new_id, table_of
 from service.tables.jobs import CREATED, IS_QUEUED, IS_RUNNING, Job, Priority, Status
+from service.telemetry import current_request_id
 
 # Every statement is built once: to build one takes longer than to run it.
 _INSERT = insert(table_of(Job)).returning(Job.created_at)
@@ -68,13 +69,14 @@ def add(
         "turn": next_turn(db, owner, rank),
         "epochs": planned_epochs(spec) if epochs is None else epochs,
         "model_id": model_id,
+        "request_id": current_request_id(),
     }
     row |= {"claim": 0, "attempt": 1, "tries": 0, "epoch": 0, "seconds": 0.0}
     row |= {"cancel_requested": False, "stop_requested": False}
     created_at = db.execute(_INSERT, {**row, "metadata": metadata}).scalar_one()
-    created = {"job_id": row["id"], "status": row["status"], "claim": 0, "at": created_at}
-    events.log_moves(db, [created], CREATED)
-    return Job(**row, metadata_=metadata, created_at=created_at)
+    job = Job(**row, metadata_=metadata, created_at=created_at)
+    events.log_moves(db, [job], CREATED, at=created_at)
+    return job
 
 
 def planned_epochs(spec: dict[str, Any]) -> int:

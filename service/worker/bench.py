@@ -84,6 +84,11 @@ class Heart(threading.Thread):
         """A progress transaction has prolonged the lease just now."""
         self._due = time.monotonic() + self._lease_seconds / 3
 
+    @property
+    def busy(self) -> bool:
+        """Whether this process has a job at hand."""
+        return bool(self._claims)
+
     def end(self) -> None:
         """No job is ours any more."""
         with self._changed:
@@ -116,15 +121,34 @@ class Tables:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._kept: OrderedDict[str, Table] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the datasets that are kept, as they lie in the storage."""
+        return sum(list(self._sizes.values()))
 
     def get(self, digest: str) -> Table:
         """The table of these bytes. Raises MissingBytes and DamagedBytes."""
         if digest not in self._kept:
-            self._kept[digest] = Table.from_parquet(self._storage.read(digest))
+            data = self._storage.read(digest)
+            self._kept[digest], self._sizes[digest] = Table.from_parquet(data), len(data)
         self._kept.move_to_end(digest)
         while len(self._kept) > TABLES_KEPT:
-            self._kept.popitem(last=False)
+            oldest, _ = self._kept.popitem(last=False)
+            self._sizes.pop(oldest)
         return self._kept[digest]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What this process has trained since it started."""
+
+    steps: int = 0  # updates of parameters
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -140,6 +164,7 @@ class Bench:
     name: str = field(default_factory=worker_name)
     # Numerics that jobs were begun with and that this process does not have: it leaves those jobs to others.
     declined: set[str] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
 
     @classmethod
     def open(cls, settings: Settings, stopping: SharedFlag) -> Self:

@@ -9,12 +9,14 @@ import threading
 import time
 
 from service.broker import WorkerHooks, run_worker
+from service.presence import Presence
 from service.processes import die_with_parent
 from service.settings import Settings
 from service.tables.base import Database
 from service.tables.schema import require_current
 from service.telemetry import get_logger
 from service.worker.bench import Bench, BusyBoard, SharedFlag
+from service.worker.report import Reporter
 from service.worker.work import work_until_none_waits
 
 _log = get_logger(__name__)
@@ -46,6 +48,7 @@ class Worker:
         """In a child, before its first job."""
         die_with_parent(self._pid)
         self._bench = Bench.open(self._settings, self._stopping)
+        Reporter(self._bench, Presence(self._settings)).start()
 
     def work(self) -> None:
         """In a child, for every message."""

@@ -11,8 +11,10 @@ import signal
 import sys
 import time
 from functools import partial
+from importlib.metadata import version
 
 from service.broker import ENOUGH_MESSAGES, Broker
+from service.presence import Presence
 from service.processes import is_gone, worker_prefix
 from service.settings import Settings
 from service.tables import datasets, sweeps
@@ -151,7 +153,8 @@ def run(settings: Settings, beside: int | None = None) -> None:
     A worker writes a line to stdin when it has lost a child: then the next sweep comes at once.
     """
     database = Database(settings.database, synchronous=settings.sqlite_synchronous, pool_size=2)
-    broker = Broker(settings)
+    broker, presence = Broker(settings), Presence(settings)
+    facts = {"version": version("gradhouse"), "concurrency": settings.concurrency}
     sweeper = Sweeper(settings, database, broker)
     watchdog = Watchdog(settings, database, broker, beside) if beside else None
     Courier(database, settings).start()
@@ -160,14 +163,14 @@ def run(settings: Settings, beside: int | None = None) -> None:
     try:
         while True:
             if beside:
-                broker.announce(worker_prefix(beside), 3 * settings.sweep_seconds + 2)
+                presence.announce(worker_prefix(beside), 3 * settings.sweep_seconds + 2, facts)
             _sweep_once(sweeper, watchdog)
             pause = settings.sweep_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - a spread, no secret
             if not _wait(pause, listening=beside is not None):
                 return
     finally:
         if beside:
-            broker.retire(worker_prefix(beside))
+            presence.retire(worker_prefix(beside))
 
 
 def _sweep_once(sweeper: Sweeper, watchdog: Watchdog | None) -> None:

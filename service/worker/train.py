@@ -20,13 +20,11 @@ from service.tables.batches import Ending
 from service.tables.claims import Claimed, Flags, Progress
 from service.tables.history import Block
 from service.tables.snapshots import SnapshotBlock
-from service.telemetry import get_logger
 from service.worker.bench import Bench
 from service.worker.problems import UnreadableSpec
 
 BLOCK_ROWS = 4096  # a reader of one row unpacks no more than so many
 
-_log = get_logger(__name__)
 _NOTHING_ASKED = Flags(cancel=False, stop=False)
 
 
@@ -48,7 +46,7 @@ class Training:
         spec = _read_spec(claimed.spec)
         table = bench.tables.get(claimed.dataset_sha256)
         self._trainer = _trainer(bench, claimed, spec, table)
-        self._saved_epoch = self._trainer.epoch
+        self._saved_epoch, self._counted_seconds = self._trainer.epoch, self._trainer.seconds
 
     def run(self) -> Ending | None:
         """Trains until the job, or this claim on it, is over; what is to be written if the job is trained.
@@ -57,6 +55,7 @@ class Training:
         """
         for block in self._trainer.blocks(self._bench.settings.chunk_seconds):
             self._pending.append(block)
+            self._count(block)
             if self._trainer.done:
                 break
             flags = self._look()
@@ -74,6 +73,12 @@ class Training:
                 return None
         # Nobody resumes what has succeeded: the last state is the model, no checkpoint.
         return Ending(self._claimed, self._progress(checkpoint=False, last=True), self._model())
+
+    def _count(self, block: HistoryBlock) -> None:
+        tally = self._bench.tally
+        tally.steps += len(block) * self._trainer.steps_per_epoch
+        tally.seconds += self._trainer.seconds - self._counted_seconds
+        self._counted_seconds = self._trainer.seconds
 
     def history_only(self) -> Progress | None:
         """The rows not saved yet, without a checkpoint: after a failure no state is to be trusted."""
@@ -125,7 +130,6 @@ class Training:
             self._cancel()
             return
         self._release(reason)
-        _log.info("given back", reason=reason, epoch=self._trainer.epoch)
 
     def _release(self, reason: str) -> None:
         release = partial(claims.release, claimed=self._claimed, reason=reason)
@@ -135,7 +139,6 @@ class Training:
     def _cancel(self) -> None:
         progress = self._progress(last=True)
         self._bench.database.persist(partial(claims.cancel, claimed=self._claimed, progress=progress))
-        _log.info("canceled", epoch=self._trainer.epoch)
 
     def _model(self) -> dict[str, Any]:
         outcome = self._trainer.result()

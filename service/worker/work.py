@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -74,7 +75,7 @@ class Batch:
         self._bench.heart.begin(*self._waiting)
         while self._waiting:
             claimed = self._waiting.pop(0)
-            with bound_contextvars(job_id=claimed.job_id, claim=claimed.claim):
+            with _bound(claimed):
                 self._train(claimed)
             late = time.monotonic() - self._began > TOGETHER_SECONDS
             if late or self._bench.stopping.is_set():
@@ -88,8 +89,7 @@ class Batch:
         if ended:
             self._end(ended)
         if waiting:
-            given = self._bench.database.persist(partial(batches.give_back, batch=waiting))
-            _log.info("gave back what was not begun", jobs=given)
+            self._bench.database.persist(partial(batches.give_back, batch=waiting))
         if current is not None and (ended or waiting):
             self._bench.heart.begin(current)
 
@@ -127,7 +127,6 @@ class Batch:
     def _fail(self, claimed: Claimed, problem: dict[str, Any], progress: Progress | None) -> None:
         failing = partial(claims.fail, claimed=claimed, error=problem, progress=progress)
         self._bench.database.persist(failing)
-        _log.info("failed", code=problem["code"])
 
     def _end(self, endings: list[Ending]) -> None:
         left = endings
@@ -137,9 +136,8 @@ class Batch:
             if is_transient(error):
                 raise
             # One of them cannot be written: alone, each shows which, and the others are not harmed.
-        _log.info("succeeded", jobs=len(endings) - len(left))
         for each in left:
-            with bound_contextvars(job_id=each.claimed.job_id, claim=each.claimed.claim):
+            with _bound(each.claimed):
                 self._end_alone(each)
 
     def _end_alone(self, ending: Ending) -> None:
@@ -149,7 +147,6 @@ class Batch:
         try:
             if self._bench.database.persist(finish) is None:
                 self._bench.database.persist(cancel)
-                _log.info("canceled", epoch=progress.epoch)
         except LostLease:
             _warn_of_lost_lease()
         except Exception as error:
@@ -163,6 +160,12 @@ class Batch:
             write(*arguments)
         except LostLease:
             _warn_of_lost_lease()
+
+
+def _bound(claimed: Claimed) -> AbstractContextManager[None]:
+    """Every line that is logged in the block tells the job and the request that it came with."""
+    ids = {"job_id": claimed.job_id, "claim": claimed.claim, "request_id": claimed.request_id}
+    return bound_contextvars(**ids)
 
 
 def _warn_of_lost_lease() -> None:

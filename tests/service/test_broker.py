@@ -40,7 +40,6 @@ def test_a_dead_broker_is_a_false_and_no_error(fragile: Broker, fragile_valkey: 
     assert not fragile.send("job_2")
     assert not fragile.ping()
     assert fragile.depth() is None
-    assert fragile.workers() == 0
 
 
 def test_a_frozen_broker_holds_a_request_for_two_seconds_at_most_and_then_not_at_all(
@@ -65,15 +64,6 @@ def test_a_broker_that_comes_back_is_used_again(
     fragile_valkey.start()
     eventually(lambda: fragile.send("job_2"))
     assert fragile.depth() == 1
-
-
-def test_workers_are_there_until_their_word_runs_out_or_is_taken_back(broker: Broker) -> None:
-    broker.announce("a", 30)
-    broker.announce("b", 30)
-    assert broker.workers() == 2
-    broker.retire("a")
-    broker.announce("b", -1)
-    assert broker.workers() == 0
 
 
 def test_both_spellings_of_a_socket_serve(valkey: ValkeyServer) -> None:

@@ -1,36 +1,15 @@
 """Life signs over HTTP."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from service.api.parts import Parts
 from service.app import create_app
 from service.settings import Settings
-from tests.service.api.answers import json_of, problem_of
-
-
-def parts_of(app: Flask) -> Parts:
-    parts: Parts = app.extensions["gradhouse"]
-    return parts
-
-
-@pytest.fixture
-def lonely(settings: Settings, tmp_path: Path) -> Iterator[Flask]:
-    """The application without database and broker."""
-    away = replace(
-        settings,
-        database_url="postgresql+psycopg://nobody@127.0.0.1:1/nothing",
-        broker_url="redis://127.0.0.1:1/0",
-    )
-    made = create_app(away)
-    yield made
-    parts_of(made).database.close()
-    parts_of(made).broker.close()
+from tests.service.api.answers import errors_of, problem_of
+from tests.service.api.watching.conftest import parts_of
 
 
 def test_a_process_that_answers_is_alive(client: FlaskClient, lonely: Flask) -> None:
@@ -42,10 +21,10 @@ def test_without_a_worker_the_service_is_not_ready(client: FlaskClient, app: Fla
     errors = problem_of(answer, 503, "unavailable")["errors"]
     assert [error["pointer"] for error in errors] == ["/worker"]
     assert answer.headers["Retry-After"]
-    parts_of(app).broker.announce("somebody", 10)
+    parts_of(app).presence.announce("somebody", 10)
     assert client.get("/readyz").json == {
         "status": "ready",
-        "checks": {"database": "ok", "broker": "ok", "worker": "ok"},
+        "checks": {"database": "ok", "migrations": "ok", "broker": "ok", "worker": "ok"},
     }
 
 
@@ -66,16 +45,16 @@ def test_without_the_database_requests_are_to_be_sent_again(lonely: Flask) -> No
         assert int(answer.headers["Retry-After"]) >= 1
 
 
-def test_the_status_names_version_workers_and_limits(client: FlaskClient, app: Flask) -> None:
-    parts_of(app).broker.announce("somebody", 10)
-    status = json_of(client.get("/api/v1/status"))
-    assert (status["workers"], status["broker"]) == (1, "ok")
-    assert status["limits"]["max_epochs"] == parts_of(app).settings.max_epochs
-
-
 def test_an_outdated_database_is_named_with_its_remedy(settings: Settings, tmp_path: Path) -> None:
     app = create_app(replace(settings, database_url=f"sqlite:///{tmp_path / 'empty.db'}"))
     errors = problem_of(app.test_client().get("/readyz"), 503, "unavailable")["errors"]
+    assert errors[0]["pointer"] == "/migrations"
     assert "gradhouse db upgrade" in errors[0]["hint"]
     parts_of(app).database.close()
     parts_of(app).broker.close()
+
+
+def test_parts_can_be_left_out_of_the_question(client: FlaskClient) -> None:
+    answer = client.get("/readyz?exclude=worker&exclude=broker")
+    assert answer.json == {"status": "ready", "checks": {"database": "ok", "migrations": "ok"}}
+    assert errors_of(client.get("/readyz?exclude=wrker")) == {"/exclude/0": "unknown_value"}
