@@ -2,12 +2,15 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import file_digest, sha256
 from pathlib import Path
 from shutil import copyfileobj
 from typing import Any, BinaryIO, cast
+
+HALF_WRITTEN = ".new-"
+COPIED_BYTES = 2**20
 
 
 class Outputs:
@@ -20,7 +23,7 @@ class Outputs:
     @contextmanager
     def writing(self, job_id: str) -> Iterator[BinaryIO]:
         """A file that becomes the job's output when the block ends well, and else is gone."""
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".new-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=HALF_WRITTEN, delete=False) as file:
             try:
                 yield cast("BinaryIO", file)
                 _settle(file, self._folder / job_id)
@@ -63,28 +66,32 @@ class Storage:
     def put(self, data: bytes) -> str:
         """Stores bytes and gives their digest; the same bytes twice are stored once."""
         digest = sha256(data).hexdigest()
-        path = self._path(digest)
-        if _touched(path):
-            return digest
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        self._write(path, data)
+        if not _touched(self._path(digest)):
+            with self.draft() as draft:
+                draft.file.write(data)
+                draft.keep(digest)
         return digest
 
     def put_file(self, file: BinaryIO) -> str:
         """Stores a file's bytes, however many, and gives their digest; the file is read from its start."""
         file.seek(0)
-        digest = file_digest(cast("Any", file), sha256).hexdigest()
+        with self.draft() as draft:
+            copyfileobj(file, draft.file, COPIED_BYTES)
+            return draft.keep()
+
+    @contextmanager
+    def draft(self) -> Iterator["Draft"]:
+        """A file to be written, which is gone when the block ends without `keep`."""
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=HALF_WRITTEN, delete=False) as file:
+            try:
+                yield Draft(cast("BinaryIO", file), self._place)
+            finally:
+                Path(file.name).unlink(missing_ok=True)
+
+    def _place(self, digest: str) -> Path:
         path = self._path(digest)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        file.seek(0)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as copy:
-            try:
-                copyfileobj(file, copy)
-                _settle(copy, path)
-            except BaseException:
-                Path(copy.name).unlink(missing_ok=True)
-                raise
-        return digest
+        return path
 
     def open(self, digest: str) -> BinaryIO:
         """The bytes of a digest as a file. Raises MissingBytes, or DamagedBytes if the disk changed them."""
@@ -115,16 +122,20 @@ class Storage:
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest
 
-    @staticmethod
-    def _write(path: Path, data: bytes) -> None:
-        # Written beside and renamed: a crash leaves the whole file or none.
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-            try:
-                file.write(data)
-                _settle(file, path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+
+class Draft:
+    """A file on its way into the storage; `file` may be read and written."""
+
+    def __init__(self, file: BinaryIO, place: Callable[[str], Path]) -> None:
+        self.file, self._place = file, place
+
+    def keep(self, digest: str | None = None) -> str:
+        """Stores what was written, under its digest: renamed, so a crash leaves the whole file or none."""
+        if digest is None:
+            self.file.seek(0)
+            digest = file_digest(cast("Any", self.file), sha256).hexdigest()
+        _settle(self.file, self._place(digest))
+        return digest
 
 
 def _settle(file: Any, path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from engine.data.table import Column, ColumnType, category_column
+from engine.data.profile import ColumnType
+from engine.data.table import Column, category_column
 from engine.errors import BadData, Problem
 
 MAX_PROBLEMS = 20

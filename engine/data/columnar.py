@@ -2,102 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import BinaryIO, Protocol
 
-import numpy as np
 import polars as pl
 
 from engine.data.cells import Problems
 from engine.data.names import column_names
+from engine.data.profile import ColumnType
 from engine.data.reading import Bounds, Reading
-from engine.data.table import Column, ColumnType, Table
-from engine.data.texts import TextColumn
+from engine.data.texts import BAD_CELLS_KEPT, TextColumn
 from engine.errors import BadData
 
 _BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, OverflowError)
-PARQUET_MAGIC = b"PAR1"
+_TEXTS = (pl.String, pl.Categorical, pl.Enum)
 
 
-def read_parquet(source: BinaryIO, bounds: Bounds, reading: Reading) -> Table:
+def read_parquet(source: BinaryIO, bounds: Bounds, reading: Reading) -> ColumnarFrames:
     """A Parquet file with columns of numbers, booleans and text."""
-
-    def read() -> pl.DataFrame:
-        lazy = pl.scan_parquet(source)  # what the footer says is checked before anything is unpacked
-        width = len(lazy.collect_schema())
-        height = int(lazy.select(pl.len()).collect().item())
-        bounds.check(height, width, height * width)
-        source.seek(0)
-        return pl.read_parquet(source)
-
-    return _table(_frame("Parquet", read), bounds, reading)
+    return ColumnarFrames("Parquet", lambda: pl.scan_parquet(source), bounds, reading)
 
 
-def read_arrow(source: BinaryIO, bounds: Bounds, reading: Reading) -> Table:
+def read_arrow(source: BinaryIO, bounds: Bounds, reading: Reading) -> ColumnarFrames:
     """An Arrow IPC file, also called Feather."""
-    return _table(_frame("an Arrow file", lambda: pl.read_ipc(source)), bounds, reading)
+    return ColumnarFrames("an Arrow file", lambda: pl.scan_ipc(source), bounds, reading)
 
 
-def read_arrow_stream(source: BinaryIO, bounds: Bounds, reading: Reading) -> Table:
-    """An Arrow IPC stream."""
-    return _table(_frame("an Arrow stream", lambda: pl.read_ipc_stream(source)), bounds, reading)
+def read_arrow_stream(source: BinaryIO, bounds: Bounds, reading: Reading) -> ColumnarFrames:
+    """An Arrow IPC stream, which cannot be read in parts."""
+    return ColumnarFrames("an Arrow stream", lambda: pl.read_ipc_stream(source).lazy(), bounds, reading)
 
 
-def _frame(kind: str, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-    try:
-        return read()
-    except BadData:
-        raise
-    except _BROKEN as error:
-        detail = f"the file is not {kind}: {str(error).partition(chr(10))[0]}"
-        code = "not_parquet" if kind == "Parquet" else "not_arrow"
-        raise BadData.because(detail, code=code, hint="write the file anew and send all of it") from None
+class ColumnarFrames:
+    """A file of typed columns, opened by `scan`; raises BadData where it is none, or beyond the bounds."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, kind: str, scan: Callable[[], pl.LazyFrame], bounds: Bounds, reading: Reading) -> None:
+        self._kind, self._reading = kind, reading
+        with self._explained():
+            self._lazy = scan()
+            self._schema = self._lazy.collect_schema()
+            # What the file says of itself is checked before anything is unpacked.
+            height = self._height = int(self._lazy.select(pl.len()).collect().item())
+        bounds.check(height, len(self._schema), height * len(self._schema))
+        if not height:
+            raise BadData.because("the file has no rows", code="no_rows", hint="add at least one row")
+        problems = Problems()
+        self._names = column_names(list(self._schema), "the schema", problems)
+        reading.check_names(self._names)
+        self._types = {column.name: column.type for column in self._columns(problems)}
+        problems.check()
+
+    @property
+    def types(self) -> Mapping[str, ColumnType]:
+        """The columns in file order."""
+        return self._types
+
+    def read(self) -> Iterator[pl.DataFrame]:
+        """All rows; raises BadData for cells that do not fit."""
+        problems, count = Problems(), 0
+        columns = self._columns(problems)
+        with self._explained():
+            for batch in self._lazy.collect_batches(maintain_order=True):
+                count += batch.height
+                yield pl.DataFrame([column.add(cells) for column, cells in zip(columns, batch, strict=True)])
+            if count != self._height:  # where polars stumbles, the batches end without a word
+                raise ValueError(f"it promises {self._height:,} rows and holds {count:,} that can be read")
+        for column in columns:
+            column.report(_row, problems)
+        problems.check()
+
+    def _columns(self, problems: Problems) -> list[_Column]:
+        made: list[_Column] = []
+        for name, kind in zip(self._names, self._schema.values(), strict=True):
+            wanted = self._reading.types.get(name)
+            if kind == pl.Boolean and wanted in (None, "boolean"):
+                made.append(_TypedColumn(name, "boolean"))
+            elif kind in _TEXTS or kind == pl.Boolean or wanted in ("boolean", "category"):
+                made.append(_WordColumn(name, self._reading))
+            else:
+                made.append(_TypedColumn(name, "number"))
+                if not kind.is_numeric():
+                    detail = f'column "{name}" holds {kind}, which is neither number, boolean nor text'
+                    problems.add("", "wrong_type", detail, "convert the column before sending")
+        return made
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except BadData:
+            raise
+        except _BROKEN as error:
+            detail = f"the file is not {self._kind}: {str(error).partition(chr(10))[0]}"
+            code = "not_parquet" if self._kind == "Parquet" else "not_arrow"
+            raise BadData.because(detail, code=code, hint="write the file anew and send all of it") from None
 
 
-def _table(frame: pl.DataFrame, bounds: Bounds, reading: Reading) -> Table:
-    bounds.check(frame.height, frame.width, frame.height * frame.width)
-    if not frame.height:
-        raise BadData.because("the file has no rows", code="no_rows", hint="add at least one row")
-    problems = Problems()
-    names = column_names(frame.columns, "the schema", problems)
-    reading.check_names(names)
-    columns = [_column(name, series, reading, problems) for name, series in zip(names, frame, strict=True)]
-    problems.check()
-    return Table(tuple(columns), frame.height)
+class _Column(Protocol):
+    name: str
+
+    @property
+    def type(self) -> ColumnType: ...
+    def add(self, cells: pl.Series) -> pl.Series: ...
+    def report(self, place: Callable[[int], str], problems: Problems) -> None: ...
 
 
-def _column(name: str, series: pl.Series, reading: Reading, problems: Problems) -> Column:
-    wanted = reading.types.get(name)
-    if series.dtype in (pl.String, pl.Categorical, pl.Enum) or wanted == "category":
-        return _text_column(name, series, reading, problems)
-    if series.dtype == pl.Boolean and wanted in (None, "boolean"):
-        return _number_column(name, "boolean", series, problems)
-    if series.dtype == pl.Boolean or wanted == "boolean":
-        return _text_column(name, series, reading, problems)
-    if series.dtype.is_numeric():
-        return _number_column(name, "number", series, problems)
-    detail = f'column "{name}" holds {series.dtype}, which is neither number, boolean nor text'
-    problems.add("", "wrong_type", detail, "convert the column before sending")
-    return Column(name, "number", np.zeros(len(series)))
+class _WordColumn(TextColumn):
+    """Text stays text, unless the user says otherwise: the file's own types are meant."""
+
+    def __init__(self, name: str, reading: Reading) -> None:
+        super().__init__(name, reading, kind="category")
+
+    def add(self, cells: pl.Series) -> pl.Series:
+        """The next cells, of any type."""
+        return super().add(cells.cast(pl.String))
 
 
-def _text_column(name: str, series: pl.Series, reading: Reading, problems: Problems) -> Column:
-    column = TextColumn(name, reading)
-    texts = series.cast(pl.String).fill_null("")
-    column.add(texts)
-    if column.was_wrong:
-        column = TextColumn(name, reading, as_text=True)
-        column.add(texts)
-    return column.finish(_row, problems)
+class _TypedColumn:
+    """Numbers or booleans that are there already."""
 
+    def __init__(self, name: str, kind: ColumnType) -> None:
+        self.name, self.type = name, kind
+        self._rows, self._bad = 0, list[tuple[int, object]]()
 
-def _number_column(name: str, kind: ColumnType, series: pl.Series, problems: Problems) -> Column:
-    values = series.cast(pl.Float64).fill_null(float("nan")).to_numpy(writable=True)
-    bad = ~np.isfinite(values) & series.is_not_null().to_numpy()
-    for at in np.flatnonzero(bad).tolist():
-        detail = f'{_row(at)}, column "{name}": {series[at]} is not a finite number'
-        problems.add("", "not_finite", detail, "write null if the value is missing")
-    return Column(name, kind, values)
+    def add(self, cells: pl.Series) -> pl.Series:
+        """The next cells."""
+        if self.type == "boolean":
+            return cells.alias(self.name)
+        numbers = cells.cast(pl.Float64)
+        bad = (~numbers.is_finite()).fill_null(value=False)
+        if bad.any():
+            found = bad.arg_true().to_list()[: BAD_CELLS_KEPT - len(self._bad)]
+            self._bad += [(self._rows + at, cells[at]) for at in found]
+        self._rows += len(cells)
+        return numbers.alias(self.name)
+
+    def report(self, place: Callable[[int], str], problems: Problems) -> None:
+        """Each cell that is no finite number becomes a problem."""
+        for row, cell in self._bad:
+            detail = f'{place(row)}, column "{self.name}": {cell} is not a finite number'
+            problems.add("", "not_finite", detail, "write null if the value is missing")
 
 
 def _row(at: int) -> str:

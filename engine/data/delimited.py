@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO
 
 import polars as pl
 
 from engine.data.cells import Problems
+from engine.data.frames import Mistyped
 from engine.data.lines import Part, encoding_of, first_row_end, parts_of
 from engine.data.names import column_names
+from engine.data.profile import ColumnType
 from engine.data.reading import Bounds, Reading
-from engine.data.table import Column, Table
-from engine.data.texts import TextColumn
+from engine.data.texts import Kind, TextColumn, shown
 from engine.errors import BadData
 
 _QUOTED = re.compile(r'"[^"]*"')
 HEADER_LENGTH = 1_000_000
-
-
-def read_csv(source: BinaryIO, bounds: Bounds, reading: Reading) -> Table:
-    """Comma-, semicolon-, tab- or bar-separated text with a header line; raises BadData."""
-    file = _File(source, bounds)
-    reading.check_names(file.names)
-    as_text: set[str] = set()
-    while True:  # a second time at most, when text came late in what had looked like numbers
-        columns = file.columns(reading, as_text)
-        wrong = {column.name for column in columns if column.was_wrong}
-        if not wrong:
-            return file.table(columns)
-        as_text |= wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +31,97 @@ class _Header:
     line: int  # of the row after it
 
 
-class _File:
-    """A delimited file: its header, and the rows under it as often as they are asked for."""
+class CsvFrames:
+    """Comma-, semicolon-, tab- or bar-separated text with a header line; raises BadData where it has none.
 
-    def __init__(self, source: BinaryIO, bounds: Bounds) -> None:
-        self._source, self._bounds = source, bounds
+    Types are assumed from the rows that come first.
+    """
+
+    def __init__(self, source: BinaryIO, bounds: Bounds, reading: Reading) -> None:
+        self._source, self._bounds, self._reading = source, bounds, reading
         self._encoding = encoding_of(source)
         self._start = source.tell()
         self._header = _read_header(next(self._all_parts(), None), bounds)
-        self._schema = {f"c{i}": pl.String for i in range(len(self.names))}
+        reading.check_names(self._header.names)
+        self._schema = {f"c{i}": pl.String for i in range(len(self._header.names))}
         self._first_rows: list[int] = []  # of each part
+        self._kinds: list[Kind] = ["open"] * len(self._header.names)
+        self._types: list[ColumnType] = []
+        self._notes: dict[str, str] = {}
+        self._assume_types()
 
     @property
-    def names(self) -> list[str]:
-        return self._header.names
+    def types(self) -> Mapping[str, ColumnType]:
+        """The columns in file order."""
+        return dict(zip(self._header.names, self._types, strict=True))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the reading."""
+        latin = () if self._encoding == "utf-8" else ("the file is not UTF-8; it was read as latin-1",)
+        return latin + tuple(self._notes.values())
+
+    def read(self) -> Iterator[pl.DataFrame]:
+        """All rows; raises BadData for rows that are none, or too many, and for cells that do not fit."""
+        columns, problems, count = self._columns(), Problems(), 0
+        self._first_rows.clear()
+        for part in self._parts():
+            frame = self._frame(part, problems)
+            self._first_rows.append(count)
+            count += frame.height
+            self._bounds.check(count, len(columns), count * len(columns))
+            typed = [column.add(cells) for column, cells in zip(columns, frame, strict=True)]
+            if [column.type for column in columns] == self._types and not problems.found:
+                self._note_formulas(typed)
+                yield pl.DataFrame(typed)
+        problems.check()
+        self._check(columns, count)
+
+    def _columns(self) -> list[TextColumn]:
+        comma = self._header.delimiter != ","
+        return [
+            TextColumn(name, self._reading, decimal_comma=comma, kind=kind)
+            for name, kind in zip(self._header.names, self._kinds, strict=True)
+        ]
+
+    def _assume_types(self) -> None:
+        columns = self._columns()
+        for part in islice(self._parts(), 1):
+            frame = self._frame(part, Problems())
+            for column, cells in zip(columns, frame, strict=True):
+                column.add(cells)
+        self._types = [column.type for column in columns]
+
+    def _check(self, columns: Sequence[TextColumn], count: int) -> None:
+        """What shows only at the end; raises BadData and Mistyped."""
+        if not count:
+            detail, hint = "the file has a header and no rows", "add at least one row"
+            raise BadData.because(detail, code="no_rows", hint=hint)
+        lines = self._lines({row for column in columns for row in column.noted_rows})
+        problems = Problems()
+        for column in columns:
+            column.report(lambda row: f"line {lines[row]}", problems)
+            if column.odd and column.type == "category":
+                row, text = column.odd
+                self._notes[f"odd {column.name}"] = (
+                    f'column "{column.name}" is text: line {lines[row]} holds {shown(text)}, '
+                    "and most of its other cells are numbers"
+                )
+        problems.check()
+        types, self._kinds = self._types, [column.kind for column in columns]
+        self._types = [column.type for column in columns]
+        if types != self._types:
+            raise Mistyped
+
+    def _note_formulas(self, typed: Sequence[pl.Series]) -> None:
+        for cells in typed:
+            name = cells.name
+            if cells.dtype != pl.String or f"formula {name}" in self._notes:
+                continue
+            if cells.str.contains("^[=@]").any():
+                self._notes[f"formula {name}"] = (
+                    f'column "{name}" holds what looks like formulas; they were read as text'
+                )
 
     def _all_parts(self) -> Iterator[Part]:
         self._source.seek(self._start)
@@ -69,44 +135,32 @@ class _File:
             yield Part(rest, self._header.line)
         yield from parts
 
-    def columns(self, reading: Reading, as_text: set[str]) -> list[TextColumn]:
-        """Reads all rows once; raises BadData for rows that are none, or too many."""
-        comma = self._header.delimiter != ","
-        columns = [
-            TextColumn(name, reading, decimal_comma=comma, as_text=name in as_text) for name in self.names
-        ]
-        problems, count = Problems(), 0
-        self._first_rows.clear()
-        for part in self._parts():
-            frame = self._frame(part, problems)
-            self._first_rows.append(count)
-            count += frame.height
-            self._bounds.check(count, len(self.names), count * len(self.names))
-            for column, cells in zip(columns, frame, strict=True):
-                column.add(cells)
-        problems.check()
-        if not count:
-            detail, hint = "the file has a header and no rows", "add at least one row"
-            raise BadData.because(detail, code="no_rows", hint=hint)
-        return columns
-
     def _frame(self, part: Part, problems: Problems) -> pl.DataFrame:
         """A part's rows, all cells text: by polars where it is regular, else row by row with explanations."""
-        if part.is_regular(self._header.delimiter, len(self.names)):
-            try:
-                return pl.read_csv(
-                    part.data,
-                    has_header=False,
-                    separator=self._header.delimiter,
-                    schema=self._schema,
-                    empty_string_is_null=False,
-                )
-            except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-                pass  # the careful reader will tell what is wrong, if anything is
-        return self._careful(part, problems)
+        frame = self._quick(part)
+        return self._careful(part, problems) if frame is None else frame
+
+    def _quick(self, part: Part) -> pl.DataFrame | None:
+        """What polars reads, if it is certain that each line is a row of as many cells as the header."""
+        if not (part.has_usual_ends() and part.has_usual_quotes(self._header.delimiter)):
+            return None
+        try:
+            frame = pl.read_csv(
+                part.data,
+                has_header=False,
+                separator=self._header.delimiter,
+                schema=self._schema,
+                empty_string_is_null=False,
+            )
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            return None  # the careful reader will tell what is wrong, if anything is
+        # Rows that are too long are refused there; short and blank ones end in empty cells.
+        if (frame.to_series(-1) == "").any() and not part.is_regular(self._header.delimiter, frame.width):
+            return None
+        return frame
 
     def _careful(self, part: Part, problems: Problems) -> pl.DataFrame:
-        width, kept = len(self.names), []
+        width, kept = len(self._schema), []
         for line, row in part.rows(self._header.delimiter, problems):
             if len(row) == width:
                 kept.append(row)
@@ -115,14 +169,6 @@ class _File:
             hint = "quote cells that hold the delimiter, fill missing cells with NA"
             problems.add("", "ragged_row", detail, hint)
         return pl.DataFrame(kept, schema=self._schema, orient="row")
-
-    def table(self, columns: Sequence[TextColumn]) -> Table:
-        """The table of columns that were read to the end; raises BadData for cells that do not fit theirs."""
-        problems, rows = Problems(), columns[0].rows
-        lines = self._lines({row for column in columns for row in column.bad_rows})
-        read = [column.finish(lambda row: f"line {lines[row]}", problems) for column in columns]
-        problems.check()
-        return Table(tuple(read), rows, self._notes(read))
 
     def _lines(self, rows: set[int]) -> dict[int, int]:
         """The line that each of some rows begins on: their parts are read once more."""
@@ -135,15 +181,6 @@ class _File:
                 starts = (line for line, _ in part.rows(self._header.delimiter, Problems()))
                 lines |= dict(enumerate(starts, first))
         return lines
-
-    def _notes(self, columns: Sequence[Column]) -> tuple[str, ...]:
-        notes = [] if self._encoding == "utf-8" else ["the file is not UTF-8; it was read as latin-1"]
-        notes += [
-            f'column "{column.name}" holds what looks like formulas; they were read as text'
-            for column in columns
-            if any(category.startswith(("=", "@")) for category in column.categories)
-        ]
-        return tuple(notes)
 
 
 def _read_header(part: Part | None, bounds: Bounds) -> _Header:

@@ -10,16 +10,18 @@ from typing import Any, BinaryIO
 
 from engine.data.cells import Problems, value_column
 from engine.data.columnar import read_arrow, read_arrow_stream, read_parquet
-from engine.data.delimited import read_csv
+from engine.data.delimited import CsvFrames
+from engine.data.frames import Frames, WholeTable, to_parquet, to_table
 from engine.data.names import column_names
+from engine.data.profile import Profile
 from engine.data.reading import NULLS, USUAL_BOUNDS, USUAL_READING, Bounds, Reading
 from engine.data.table import Table
 from engine.errors import BadData, escaped
 from engine.registry import Registry, did_you_mean
 
-Reader = Callable[[BinaryIO, Bounds, Reading], Table]
+Reader = Callable[[BinaryIO, Bounds, Reading], Frames]
 FORMATS: Registry[Reader] = Registry("media type")
-FORMATS.add("text/csv", read_csv)
+FORMATS.add("text/csv", CsvFrames)
 
 
 def read_table(
@@ -27,12 +29,30 @@ def read_table(
 ) -> Table:
     """The table in a file of one of `MEDIA_TYPES`; raises BadData with the first problems found."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    return FORMATS.get(media_type)(file, bounds, reading)
+    return to_table(FORMATS.get(media_type)(file, bounds, reading))
+
+
+def convert(
+    source: BinaryIO,
+    media_type: str,
+    target: BinaryIO,
+    bounds: Bounds = USUAL_BOUNDS,
+    reading: Reading = USUAL_READING,
+) -> Profile:
+    """Writes the table in a file as Parquet, in bounded memory, and tells what is in it; raises BadData.
+
+    `target` is a file on the disk, open for reading too.
+    """
+    return to_parquet(FORMATS.get(media_type)(source, bounds, reading), target)
 
 
 @FORMATS.register("application/json")
-def read_json(source: BinaryIO, bounds: Bounds, reading: Reading) -> Table:
+def read_json(source: BinaryIO, bounds: Bounds, reading: Reading) -> Frames:
     """A JSON object with `columns` and `rows`, or with `records`, or an array of records."""
+    return WholeTable(_table_of_document(source, bounds, reading))
+
+
+def _table_of_document(source: BinaryIO, bounds: Bounds, reading: Reading) -> Table:
     document = _parsed(source.read(), "the file")
     if isinstance(document, list):
         document = {"records": document}
@@ -48,14 +68,14 @@ def read_json(source: BinaryIO, bounds: Bounds, reading: Reading) -> Table:
 
 
 @FORMATS.register("application/x-ndjson")
-def read_ndjson(source: BinaryIO, bounds: Bounds, reading: Reading) -> Table:
+def read_ndjson(source: BinaryIO, bounds: Bounds, reading: Reading) -> Frames:
     """One JSON object a line."""
     records = []
     for i, line in enumerate(source, 1):
         if line.strip():
             records.append(_parsed(line, f"line {i}"))
             bounds.check(len(records), 0, 0)
-    return table_from_records(records, bounds, reading)
+    return WholeTable(table_from_records(records, bounds, reading))
 
 
 def _parsed(data: bytes, where: str) -> Any:

@@ -43,11 +43,26 @@ class Part:
             problems.add("", "not_csv", f"line {at}: {error}", "close every quote and double those inside")
             problems.stop()
 
+    def has_usual_ends(self) -> bool:
+        """Whether each line ends in a line feed, perhaps after a carriage return."""
+        return b"\r" not in self.data or self.data.count(b"\r") == self.data.count(b"\r\n")
+
+    def has_usual_quotes(self, delimiter: str) -> bool:
+        """Whether quotes stand around whole cells and are doubled inside, as RFC 4180 has them."""
+        if b'"' not in self.data:
+            return True
+        signs = np.frombuffer(b"\n" + self.data + b"\n", dtype=np.uint8)
+        quotes = np.flatnonzero(signs == _QUOTE)
+        before, after = signs[quotes[0::2] - 1], signs[quotes[1::2] + 1]  # what opens, and what closes
+        opens = np.isin(before, (_QUOTE, ord(delimiter), _LINE_END))
+        closes = np.isin(after, (_QUOTE, ord(delimiter), _LINE_END, ord("\r")))
+        return len(before) == len(after) and bool(opens.all() and closes.all())
+
     def is_regular(self, delimiter: str, columns: int) -> bool:
         """Whether every line is a row of so many cells, as far as counting can tell; blank ones are not."""
         if b"\n\n" in self.data or b"\n\r\n" in self.data or self.data[:1] in (b"\n", b"\r"):
             return False
-        if self.data.count(b"\r") != self.data.count(b"\r\n"):
+        if not self.has_usual_ends():
             return False
         separators, ends = self._counted(delimiter)
         rows = ends + (not self.data.endswith(b"\n"))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.table import Column, ColumnType, Table, mean_and_deviation
+from engine.data.profile import ColumnType, mean_and_deviation
+from engine.data.table import Column, Table
 from engine.errors import BadData, Problem
 
 Array = NDArray[np.float64]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.data.cells import Problems
-from engine.data.table import ColumnType
+from engine.data.profile import ColumnType
 from engine.errors import BadData, escaped
 from engine.registry import did_you_mean
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.data.table import Profile
+from engine.data.profile import Profile
 from engine.errors import BadSpec
 from engine.spec.describe import describe_options, spec_schema
 from engine.spec.objects import Section

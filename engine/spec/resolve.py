@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.autograd.expression import BadExpression, parse_loss
-from engine.data.table import ColumnProfile, Profile, is_identifier
+from engine.data.profile import ColumnProfile, Profile, is_identifier
 from engine.errors import escaped
 from engine.nn.losses import LOSSES
 from engine.registry import did_you_mean
@@ -117,8 +117,11 @@ class Resolution:
         given, target = draft.features, draft.target
         if is_unset(given):
             parts = (target, draft.split.column, draft.weight_column)
+            rows = self.profile.row_count
             others = [
-                c for c in self.profile.columns if c.name not in parts and c.distinct and not is_identifier(c)
+                column
+                for column in self.profile.columns
+                if column.name not in parts and column.distinct and not is_identifier(column, rows)
             ]
             if not others:
                 self.report.add("/features", "no_features", "no column is left to predict from")

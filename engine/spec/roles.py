@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.data.profile import ColumnProfile, Profile
 from engine.data.splits import SPLIT_WORDS, split_word
-from engine.data.table import ColumnProfile, Profile
 from engine.errors import Problem
 from engine.spec.rules import Report, is_unset, shown
 from engine.spec.sections import Split, TrainingSpec
@@ -46,6 +46,10 @@ def check_split_column(column: ColumnProfile, report: Report) -> None:
     if column.missing:
         detail = f'split column "{column.name}" is empty in {column.missing} rows'
         report.add(pointer, "missing_values", detail, "say a part for every row")
+    if column.distinct > len(column.categories):  # more than a profile lists
+        detail = f'split column "{column.name}" holds {column.distinct:,} words, and few name a part'
+        report.add(pointer, "unknown_name", detail, known)
+        return
     parts = set()
     for value, _ in column.categories:
         part = split_word(value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from itertools import pairwise
 from typing import Any
 
-from engine.data.table import ColumnProfile, Profile
+from engine.data.profile import ColumnProfile, Profile
 from engine.errors import BadSpec, escaped
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.losses import LOSSES

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.data.table import Column, ColumnProfile, Profile, Table
+from engine.data.profile import ColumnProfile, Profile
+from engine.data.table import Column, Table
 from engine.errors import Diverged
 from engine.spec.sections import Split, TrainingSpec
 from engine.training.memory import training_bytes
@@ -57,6 +58,7 @@ def _made_up(column: ColumnProfile, rows: int, draws: np.random.Generator) -> Co
     turns = np.arange(rows)
     if column.type == "category":
         texts = tuple(sorted(str(value) for value, _ in column.categories))
+        texts = texts or tuple(f"{i:09}" for i in range(column.distinct))  # more than a profile lists
         return Column(column.name, "category", (turns % max(len(texts), 1)).astype(np.int64), texts)
     if column.categories:
         values = np.array([float(value) for value, _ in column.categories])

@@ -6,7 +6,7 @@ from typing import BinaryIO
 from flask import Response, jsonify
 from marshmallow import fields
 
-from engine.data.table import Profile
+from engine.data.profile import Profile
 from engine.errors import Problem
 from engine.registry import did_you_mean
 from engine.training.batches import FORMATS

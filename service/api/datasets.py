@@ -7,7 +7,8 @@ from typing import Any
 from flask import Response, jsonify
 from marshmallow import fields
 
-from engine.data.table import Profile, Table
+from engine.data.profile import Profile
+from engine.data.stored import StoredTable
 from service.api.idempotency import idempotent, remember
 from service.api.orders import require_ready
 from service.api.parts import missing, owner, running
@@ -167,9 +168,10 @@ def list_dataset_rows(query: Mapping[str, int], dataset_id: str) -> Response:
     """List a dataset's rows in their own order."""
     dataset = _find(dataset_id)
     require_ready(dataset)
-    table = Table.from_parquet(running().storage.read(dataset.sha256))
     start, stop = query["after"], query["after"] + query["limit"]
-    return page_response(table.rows(start, stop), stop if stop < table.row_count else None)
+    with running().storage.open(dataset.sha256) as file:
+        page = StoredTable(file, _profile(dataset)).rows(start, stop)
+    return page_response(page.rows(0, page.row_count), stop if stop < dataset.row_count else None)
 
 
 @blueprint.delete("/datasets/<dataset_id>")

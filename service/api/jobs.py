@@ -8,7 +8,7 @@ from flask import Response, jsonify, redirect
 from marshmallow import fields
 from werkzeug.wrappers import Response as AnyResponse
 
-from engine.data.table import Profile
+from engine.data.profile import Profile
 from engine.training.estimate import estimate
 from service.api.idempotency import idempotent, remember
 from service.api.job_documents import (

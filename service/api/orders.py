@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from engine.data.table import Profile
+from engine.data.profile import Profile
 from engine.errors import BadSpec, Problem
 from engine.spec import TrainingSpec, parse_spec, spec_schema
 from engine.spec.roles import validation_problems

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, String, bindparam, or_, select, update
+from sqlalchemy import BigInteger, Index, String, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables import queue
@@ -129,3 +129,10 @@ def remove(db: Session, owner: str, dataset_id: str) -> bool:
 def in_use(db: Session, sha256: str) -> bool:
     """Says whether any dataset still stands on these bytes."""
     return db.scalar(select(Dataset.id).where(Dataset.sha256 == sha256).limit(1)) is not None
+
+
+def in_use_elsewhere(db: Session, sha256: str, dataset_id: str) -> bool:
+    """Says whether a dataset beside this one stands on these bytes, or is still to be validated from them."""
+    waits = exists().where(Job.dataset_id == Dataset.id, Job.kind == VALIDATION, OPEN)
+    others = select(Dataset.id).where(Dataset.sha256 == sha256, Dataset.id != dataset_id)
+    return db.scalar(others.where(or_(Dataset.status == "ready", waits)).limit(1)) is not None

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
+from service.storage import HALF_WRITTEN
+
 ASIDE = ".orphan-"
-HALF_WRITTEN = ".new-"
 
 
 def remove_orphans(
@@ -29,7 +31,7 @@ def _users(folder: Path) -> set[str]:
 
 
 def _files_before(folder: Path, moment: float) -> Iterator[Path]:
-    for path in folder.glob("??/*"):
+    for path in chain(folder.glob("??/*"), folder.glob(f"{HALF_WRITTEN}*")):
         if path.is_file() and _is_older(path, moment):
             yield path
 

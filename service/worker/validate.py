@@ -1,9 +1,10 @@
 """One claim on the validation of a large upload: its bytes become Parquet and a profile, or a refusal."""
 
 from functools import partial
+from io import SEEK_END
 from typing import Any
 
-from engine.data.formats import read_table
+from engine.data.formats import convert
 from engine.data.reading import Reading
 from engine.errors import BadData
 from service.storage import MissingBytes, Storage
@@ -30,19 +31,18 @@ class Validation:
         spec = self._claimed.spec
         reading = Reading(spec["types"], frozenset(spec["nulls"]))
         try:
-            with self._storage.open(self._upload) as file:
+            with self._storage.open(self._upload) as file, self._storage.draft() as draft:
                 bounds = self._bench.settings.data_bounds()
-                table = read_table(file, spec["media_type"], bounds, reading)
+                profile = convert(file, spec["media_type"], draft.file, bounds, reading)
+                size, digest = draft.file.seek(0, SEEK_END), draft.keep()
         except BadData:
-            self._storage.delete(self._upload)
+            self._forget_upload()
             raise
-        data = table.to_parquet()
-        facts: dict[str, Any] = {"profile": table.profile().to_document(), "size": len(data)}
-        accept = partial(self._accept, sha256=self._storage.put(data), **facts)
+        accept = partial(self._accept, profile=profile.to_document(), sha256=digest, size=size)
         if not self._bench.database.persist(accept):
             self._bench.database.persist(partial(claims.cancel, claimed=self._claimed, progress=None))
         self._forget_upload()
-        _log.info("validated", rows=table.row_count)
+        _log.info("validated", rows=profile.row_count)
 
     def _accept(self, db: Transaction, **facts: Any) -> bool:
         """The dataset and the job in one transaction; False when a cancel came first."""
@@ -53,7 +53,7 @@ class Validation:
 
     def _forget_upload(self) -> None:
         with self._bench.database.reading() as db:
-            needed = datasets.in_use(db, self._upload)
+            needed = datasets.in_use_elsewhere(db, self._upload, self._claimed.dataset_id)
         if not needed:
             self._storage.delete(self._upload)
 

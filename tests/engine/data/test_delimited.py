@@ -3,15 +3,18 @@
 import io
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from engine.data.delimited import read_csv
+from engine.data.delimited import CsvFrames
+from engine.data.frames import to_table
 from engine.data.reading import USUAL_BOUNDS, USUAL_READING
 from engine.data.table import Table
 from engine.errors import BadData
 
 
 def read(text: str) -> Table:
-    return read_csv(io.BytesIO(text.encode()), USUAL_BOUNDS, USUAL_READING)
+    return to_table(CsvFrames(io.BytesIO(text.encode()), USUAL_BOUNDS, USUAL_READING))
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -38,3 +41,33 @@ def test_formulas_are_told_of_by_column() -> None:
     assert read("x,y\n=A1,1\nb,2\n").notes == (
         'column "x" holds what looks like formulas; they were read as text',
     )
+
+
+signs = st.sampled_from(["a", "1", ",", '"', '""', "\n", "\r\n", "\r", " ", '"a,b"', '"a\nb"'])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(signs, max_size=24), st.integers(1, 3))
+def test_what_is_read_quickly_is_what_careful_reading_gives(pieces: list[str], columns: int) -> None:
+    header = ",".join(f"c{i}" for i in range(columns))
+    text = f"{header}\n{''.join(pieces)}\n"
+    assume('"' not in text or text.count('"') % 2 == 0)
+    outcomes = []
+    for quick in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not quick:
+                patch.setattr(CsvFrames, "_quick", lambda self, part: None)
+            try:
+                outcomes.append(repr(read(text).rows(0, 99)))
+            except BadData as refusal:
+                outcomes.append(str(refusal))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_cell_that_makes_text_of_numbers_is_told_of() -> None:
+    (note,) = read("x,y\n" + "1,2\n" * 9 + "0x10,3\n").notes
+    assert note == 'column "x" is text: line 11 holds "0x10", and most of its other cells are numbers'
+    assert (
+        read("x,y\n" + "1,2\n" * 700_000 + "１２,3\n").notes[0].startswith('column "x" is text: line 700002')
+    )
+    assert read("x,y\na,2\nb,2\n1,3\n").notes == ()

@@ -70,3 +70,13 @@ def test_a_row_without_end_is_refused_before_it_fills_the_memory(monkeypatch: py
     monkeypatch.setattr(lines, "MAX_ROW_BYTES", 1_000)
     with pytest.raises(BadData, match="line 2: the row that begins here does not end within 1,000 bytes"):
         list(parts_of(io.BytesIO(b'a,b\n"' + b"x\n" * 2_000), "utf-8", 100))
+
+
+@pytest.mark.parametrize("text", ['"a"', '"a,b",c\n"say ""it""",d\n', '"",""\n', '"a\nb",1\r\n', "a,b\n"])
+def test_usual_quotes_are_known(text: str) -> None:
+    assert Part(text.encode(), 1).has_usual_quotes(",")
+
+
+@pytest.mark.parametrize("text", ['a"b', '"a"b', '""a""', '"a"""b"', '"a', 'x "a"'])
+def test_quotes_in_odd_places_are_left_to_the_careful_reader(text: str) -> None:
+    assert not Part(text.encode(), 1).has_usual_quotes(",")

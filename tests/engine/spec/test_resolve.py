@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from engine.data.formats import table_from_rows
+from engine.data.profile import Profile
 from engine.data.samples import make_sample
-from engine.data.table import Profile
 from engine.errors import BadSpec, Problem
 from engine.spec import Limits, parse_spec
 

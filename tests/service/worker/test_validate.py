@@ -1,6 +1,7 @@
 """Large uploads in the worker: Parquet and a profile, or a refusal that leaves no bytes."""
 
 import io
+from typing import Any
 
 from engine.data.reading import NULLS
 from service.settings import Settings
@@ -43,4 +44,20 @@ def test_a_bad_upload_says_why_and_leaves_nothing(settings: Settings, database: 
     assert job.error["errors"][0]["detail"] == "line 2 has 1 cells, the header has 2"
     with database.reading() as db:
         assert datasets.rejection(db, dataset) == job.error
+    assert list(settings.datasets_dir.glob("??/*")) == []
+
+
+def test_bytes_that_another_upload_waits_for_stay(settings: Settings, database: Database) -> None:
+    storage, bad = Storage(settings.datasets_dir), b"x,y\n1\n"
+    reading = {"media_type": "text/csv", "types": {}, "nulls": sorted(NULLS)}
+    with database.session() as db:
+        facts: Any = {"sha256": storage.put(bad), "size": len(bad), "reading": reading}
+        ids = [datasets.expect(db, owner="local", name=None, **facts)[1].id for _ in range(2)]
+    bench = Bench.open(settings, SharedFlag())
+    while work(bench) is not None:
+        pass
+    bench.close()
+    with database.reading() as db:
+        errors = [db.get_one(Job, each).error for each in ids]
+    assert [error and error["code"] for error in errors] == ["bad_data", "bad_data"]
     assert list(settings.datasets_dir.glob("??/*")) == []
