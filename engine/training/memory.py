@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from engine.data.table import Profile
+from engine.data.profile import Profile
 from engine.errors import Problem
 from engine.execution.arrays import PREDICTION_ROWS
 from engine.execution.choice import allocated_bytes
