@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 
+from engine.training.warm_up import warm_up
 from service.broker import WorkerHooks, run_worker
 from service.presence import Presence
 from service.processes import die_with_parent
@@ -49,6 +50,7 @@ class Worker:
         die_with_parent(self._pid)
         self._bench = Bench.open(self._settings, self._stopping)
         Reporter(self._bench, Presence(self._settings)).start()
+        warm_up()
 
     def work(self) -> None:
         """In a child, for every message."""

@@ -1,5 +1,8 @@
 """The worker's main process, as far as it goes without Celery; tests/system runs the whole."""
 
+import subprocess
+import sys
+
 import pytest
 
 from service.settings import Settings
@@ -37,3 +40,26 @@ def test_a_dead_sweeper_is_replaced_until_the_worker_stops(
     for process in (first, second):
         assert process.stdin is not None
         process.stdin.close()
+
+
+def test_a_child_has_the_compiler_at_hand_before_its_first_job(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    script = """
+import os, sys
+from service.settings import load_settings
+from service.worker.main import Worker
+
+worker = Worker(load_settings())
+assert "engine.execution.compiled" not in sys.modules
+child = os.fork()
+if not child:
+    worker.open_bench()
+    program = sys.modules["engine.compiler.programs.training"].program
+    os._exit(10 + program.cache_info().currsize)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "11"
