@@ -33,7 +33,7 @@ def run(settings: Settings) -> None:
         interface=Interfaces.WSGI,
         address=settings.host,
         port=settings.port,
-        workers=1,
+        workers=settings.api_processes,
         blocking_threads=settings.api_threads,
         respawn_failed_workers=True,
         respawn_interval=0.5,

@@ -1,9 +1,12 @@
 """Flask, without what is not needed: it must find the very endpoints that Flask finds."""
 
+from collections.abc import Callable
+
 import pytest
-from flask import Flask, jsonify, request, session
+from flask import Flask, Response, jsonify, request, session
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
+from werkzeug.test import EnvironBuilder
 
 from service.web import application
 from service.web.application import Application
@@ -46,6 +49,50 @@ def test_what_is_known_by_heart_stays_bounded(monkeypatch: pytest.MonkeyPatch) -
     known = len(app.found)
     assert client.get(f"/things/{'a' * 300}").status_code == 200
     assert len(app.found) == known
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: Response(b"bytes"),
+        lambda: Response("täxt", 201, {"Location": "/ü"}),
+        lambda: Response(["in ", "pieces"]),
+        lambda: Response(iter([b"in ", b"pieces"])),
+        lambda: Response(b"none", 204),
+        lambda: Response(b"known", 304),
+        lambda: {"a": 1},
+    ],
+    ids=["bytes", "created", "list", "stream", "empty", "unchanged", "json"],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_every_answer_goes_out_as_flask_sends_it(
+    answer: Callable[[], ResponseReturnValue], method: str
+) -> None:
+    sent = []
+    for app in (Application("ours"), Flask("flasks")):
+        app.add_url_rule("/", "view", answer)
+        got = app.test_client().open("/", method=method)
+        sent.append((got.status, got.data, sorted(got.headers)))
+    assert sent[0] == sent[1]
+
+
+def test_a_body_in_one_piece_reaches_the_server_as_a_list_and_others_are_closed() -> None:
+    app, closed = Application("ours"), []
+
+    def closing() -> Response:
+        response = Response(b"x")
+        response.call_on_close(lambda: closed.append(True))
+        return response
+
+    app.add_url_rule("/plain", "plain", lambda: Response(b"x"))
+    app.add_url_rule("/closing", "closing", closing)
+    for path in ("/plain", "/closing"):
+        environ = EnvironBuilder(path=path).get_environ()
+        pieces = app.wsgi_app(environ, lambda status, headers, exc_info=None, /: headers.append)
+        assert (type(pieces) is list) == (path == "/plain")
+        assert list(pieces) == [b"x"]
+        getattr(pieces, "close", lambda: None)()
+    assert closed == [True]
 
 
 def test_nobody_has_a_session() -> None:
