@@ -168,9 +168,9 @@ def polling_headers(job: Job, document: Mapping[str, Any]) -> dict[str, str]:
     """Where to look for the job, and when; nothing of the kind once it is done."""
     if job.done:
         return {}
-    location = f"/api/v1/jobs/{job.id}"
+    location = f"{request.root_url}api/v1/jobs/{job.id}"  # absolute, as Azure's poller needs both
     return {
         "Location": location,
-        "Operation-Location": request.root_url.rstrip("/") + location,  # Azure's pollers want it absolute
+        "Operation-Location": location,
         "Retry-After": str(retry_after(job, document["queue_position"])),
     }

@@ -21,7 +21,7 @@ def order(client: FlaskClient, dataset: str, trained: dict[str, Any]) -> Callabl
     def post(**body: Any) -> dict[str, Any]:
         answer = client.post(URL, json={"dataset_id": dataset, **body})
         assert answer.status_code == 202, answer.text
-        assert answer.headers["Location"] == f"/api/v1/jobs/{json_of(answer)['id']}"
+        assert answer.headers["Location"] == f"http://localhost/api/v1/jobs/{json_of(answer)['id']}"
         job: dict[str, Any] = json_of(answer)
         return job
 
