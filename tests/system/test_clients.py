@@ -18,6 +18,15 @@ PROGRAMS = Path(__file__).parent.parent / "clients"
 IRIS_JOB = {"model": {"name": "iris", "hidden_layers": [4]}, "training": {"epochs": 5}}
 
 
+DIVERGING_JOB: dict[str, Any] = {
+    "task": "regression",
+    "model": {"hidden_layers": []},
+    "optimizer": {"name": "sgd", "learning_rate": 1000.0},
+    "split": {"validation": 0},
+    "training": {"epochs": 500, "batch_size": None},
+}
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service with two models: the moons, whose hinge loss gives scores only, and iris."""
@@ -80,17 +89,15 @@ def test_azures_poller_follows_a_job_to_its_end(service: Service, pytestconfig: 
     python = environment_with(pytestconfig, "azure-core", "requests") / "python"
     [dataset] = [each["id"] for each in service.get("/datasets")["data"] if each["name"] == "moons"]
 
-    def poll(**changes: Any) -> dict[str, Any]:
-        body = json.dumps({"dataset_id": dataset, **SEED_JOB, **changes})
-        found: dict[str, Any] = json.loads(
-            output_of(python, str(PROGRAMS / "azure_poller.py"), service.url, body)
-        )
+    def poll(job: dict[str, Any]) -> dict[str, Any]:
+        body = json.dumps({"dataset_id": dataset, "target": "y", **job})
+        words = (str(PROGRAMS / "azure_poller.py"), service.url, body)
+        found: dict[str, Any] = json.loads(output_of(python, *words))
         return found
 
-    ended = poll()
-    assert ended["status"] == "succeeded"
-    assert ended["result"]["model_id"] or ended["result"]["id"]
-    diverging = {"name": "sgd", "learning_rate": 1e6}
-    failed = poll(optimizer=diverging, loss="mse", model={"hidden_layers": [4]}, task="regression")
+    ended = poll(SEED_JOB)
+    assert (ended["status"], ended["result"]["status"]) == ("succeeded", "succeeded")
+    assert ended["result"]["model_id"].startswith("mdl_")
+    failed = poll(DIVERGING_JOB)
     assert (failed["status"], failed["error"][0]) == ("failed", "diverged")
-    assert failed["error"][1]
+    assert "epoch" in failed["error"][1]
