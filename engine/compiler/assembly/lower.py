@@ -185,6 +185,18 @@ class Trace:
         return formula if names <= {"o"} else None
 
     @property
+    def text(self) -> str:
+        """The graph in words: of each node its operation and the positions of what it reads."""
+        positions = {id(node): k for k, node in enumerate(self.nodes)}
+        leaves = {id(leaf): f"leaf {k}" for k, leaf in enumerate(self.leaves)}
+        return ", ".join(
+            " ".join([node.op, *(str(positions[id(operand)]) for operand in node.operands)])
+            if node.op
+            else leaves.get(id(node), repr(node.data))
+            for node in self.nodes
+        )
+
+    @property
     def is_cheap(self) -> bool:
         """Whether a few instructions compute it: no call of a function."""
         rows = [BY_SYMBOL[node.op] for node in self.nodes if node.op]

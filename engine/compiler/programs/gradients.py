@@ -43,11 +43,14 @@ class GradientProgram:
         copies = Workspace(DOUBLE)
         self._copies = [0 if each.is_dot else copies.region(transposed_size(each)) for each in layouts]
         self.size, self.transposed_size = self._network.workspace.size, copies.size
+        names, recipe = ("transpose", "gradients"), f"gradients {layers!r}"
+        code = compile_text(self._text, names, target, cache_directory, recipe=recipe)
+        self.transpose, self.gradients = code.function("transpose", 2), code.function("gradients", 9)
+
+    def _text(self) -> str:
         self._module.entry("transpose", ["%w*", "%transposed*"], self._transpose)
         self._module.entry("gradients", _ARGUMENTS, self._gradients)
-        self.text = self._module.text
-        code = compile_text(self.text, ("transpose", "gradients"), target, cache_directory)
-        self.transpose, self.gradients = code.function("transpose", 2), code.function("gradients", 9)
+        return self._module.text
 
     def _transpose(self, code: Vectors) -> None:
         for layout, copy in zip(self._network.layouts, self._copies, strict=True):

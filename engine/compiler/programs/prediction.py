@@ -36,9 +36,12 @@ class PredictionProgram:
             network.blocks(code, lambda start, count: network.scores(code, start, count))
             restore()
 
-        module.entry("forward", ["%x*", "%out*", "%w*", "%ws*", "%n"], emit)
-        self.text = module.text
-        code = compile_text(self.text, ("forward",), target, cache_directory)
+        def text() -> str:
+            module.entry("forward", ["%x*", "%out*", "%w*", "%ws*", "%n"], emit)
+            return module.text
+
+        recipe = f"prediction {layers!r} {block}"
+        code = compile_text(text, ("forward",), target, cache_directory, recipe=recipe)
         self.forward = code.function("forward", 5)
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 from engine.compiler.assembly.ir import DOUBLE, FLOAT, Real
+from engine.compiler.assembly.lower import Trace
 from engine.compiler.kernels.activation import ActivationPlan
 from engine.compiler.kernels.dense import Rows
 from engine.compiler.kernels.heads import Kind, Measure
 from engine.compiler.kernels.layout import LayerLayout, LayerShape, layer_layouts, rounded_up, row_tile
 from engine.nn.activations import ACTIVATIONS
-from engine.nn.losses import Loss
+from engine.nn.losses import LOSSES, Loss
 
 Structure = tuple[tuple[str, Any], ...]
 
@@ -77,6 +78,18 @@ class ProgramShape:
         """What the head measures."""
         divisor = self.loss_divisor
         return Measure(self.loss.function, divisor, self.kind, self.targets, self.weighted, training)
+
+    @property
+    def recipe(self) -> str:
+        """Everything here in words: equal recipes give equal programs, also tomorrow and elsewhere.
+
+        A loss of the library is known by its name, a user's expression by its graph.
+        """
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts["loss"] = [getattr(self.loss, field.name) for field in fields(Loss) if field.name != "function"]
+        if self.loss.name not in LOSSES:
+            parts["graph"] = Trace(self.loss.function, 2).text
+        return repr(parts)
 
     def rows(self, registers: int) -> Rows:
         """How a batch's rows are laid out for a CPU with so many vector registers.

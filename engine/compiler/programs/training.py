@@ -7,7 +7,7 @@ frame's arrays and in the workspace.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from engine.compiler.assembly.floating import flush_denormals
@@ -61,10 +61,16 @@ class Program:
         self._module = Module(shape.real)
         self._updates = update_kernels(self._module, shape)
         self.network = Network(self._module, shape, shape.rows(target.registers), self._updates)
-        self._module.entry("run", ["%frame*"], self._emit_run)
-        self.text = self._module.text
-        self._code: Compiled = compile_text(self.text, ("run",), target, cache_directory)
+        self._code: Compiled = compile_text(
+            lambda: self.text, ("run",), target, cache_directory, recipe=shape.recipe
+        )
         self.run = self._code.function("run", 1)
+
+    @cached_property
+    def text(self) -> str:
+        """The assembly, written when somebody asks."""
+        self._module.entry("run", ["%frame*"], self._emit_run)
+        return self._module.text
 
     def _emit_run(self, code: Vectors) -> None:
         frame = FrameInCode(code)

@@ -1,9 +1,16 @@
 """Shapes: what makes another program, and what only makes another run of it."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
-from engine.compiler.programs.shape import structure, variables
+import pytest
+
+from engine.autograd.expression import parse_loss
+from engine.compiler.jit import host
+from engine.compiler.programs.shape import ProgramShape, structure, variables
+from engine.compiler.programs.training import Program
 from engine.execution.compiled_data import shape_of
+from engine.nn.losses import LOSSES, Loss
 from tests.engine.compiler.plans import make_plan, optimizer
 
 
@@ -47,3 +54,36 @@ def test_padding_is_guarded_only_where_an_update_could_divide_0_by_0() -> None:
     plain, _ = make_plan([3, 4, 1], choice=optimizer("adam"))
     assert shape_of(guarded).guarded
     assert not shape_of(plain).guarded
+
+
+CHANGES: dict[str, Any] = {
+    "layers": lambda shape: (replace(shape.layers[0], dropout=0.25), *shape.layers[1:]),
+    "loss": lambda _: LOSSES.get("huber"),
+    "kind": lambda _: "regression",
+    "watched": lambda _: "train_accuracy",
+    "optimizer": lambda _: "adamw",
+    "knobs": lambda shape: (*shape.knobs[:-1], (shape.knobs[-1][0], "other")),
+    "batch": lambda _: 9,
+    "shuffled": lambda _: False,
+    "weighted": lambda _: True,
+    "validated": lambda _: True,
+    "precision": lambda _: "float32",
+}
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(ProgramShape)])
+def test_a_recipe_tells_every_part_of_a_shape(field: str) -> None:
+    shape = shape_of(make_plan([3, 4, 1], batch=8, choice=optimizer("adam"))[0])
+    assert shape.recipe == replace(shape).recipe
+    assert replace(shape, **{field: CHANGES[field](shape)}).recipe != shape.recipe
+
+
+def test_expressions_of_one_graph_share_a_recipe_and_a_program() -> None:
+    shape = shape_of(make_plan([3, 4, 1])[0])
+    made = [
+        replace(shape, loss=Loss("expression", parse_loss(text), "value"))
+        for text in ("(s - y)**2", "(s-y) ** 2", "(y - s)**2", "(s - y)**4")
+    ]
+    assert len({each.recipe for each in made}) == 3
+    assert made[0].recipe == made[1].recipe
+    assert len({Program(each, host(), None).text for each in made}) == 3
