@@ -157,7 +157,32 @@ def revoke(data_dir: Path | None, key_id: str) -> None:
     click.echo(f"revoked {key_id}")
 
 
+@main.command()
+@_data_dir
+@click.argument("folder", type=click.Path(path_type=Path))
+def backup(data_dir: Path | None, folder: Path) -> None:
+    """Save database and bytes of datasets in a new FOLDER, while the service runs.
+
+    The rows are those of one moment. The folder holds everything, the hashes of keys included: keep it as
+    safe as the service.
+    """
+    click.echo(_run(_BACKUP, _settings("backup", data_dir=data_dir), "save", folder=folder))
+
+
+@main.command()
+@_data_dir
+@click.argument("folder", type=click.Path(path_type=Path))
+def restore(data_dir: Path | None, folder: Path) -> None:
+    """Fill an empty service from a backup's FOLDER: a new data directory, an empty database of either kind.
+
+    Jobs that were running go on from their last checkpoint. A backup of an older version is brought up to
+    date on the way; the folder itself is not changed.
+    """
+    click.echo(_run(_BACKUP, _settings("restore", data_dir=data_dir), "restore", folder=folder))
+
+
 _KEYS = "service.access.commands"
+_BACKUP = "service.operations.backup"
 
 
 def _settings(process: str, **options: object) -> Any:
@@ -184,7 +209,7 @@ def _run(module: str, settings: Any, function: str = "run", **options: object) -
 def _reason(error: Exception) -> str | None:
     # By name: the classes live in modules that this one must not load.
     name = type(error).__name__
-    if name in {"CannotStart", "OutdatedSchema", "DemoFailed", "KeyRefused", "MissingKeys"}:
+    if name in {"CannotStart", "OutdatedSchema", "DemoFailed", "KeyRefused", "MissingKeys", "BackupRefused"}:
         return str(error)
     if name == "OperationalError":
         return f"the database does not answer: {str(getattr(error, 'orig', error)).splitlines()[0]}"

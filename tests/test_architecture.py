@@ -68,6 +68,7 @@ def mirror(name: str) -> str:
 TESTED_BY = {
     "service/api/deliveries.py": "tests/service/api/test_webhooks.py",
     "service/error_kinds.py": "tests/service/test_errors.py",
+    "service/tables/copying.py": "tests/service/operations/test_backup.py",
     "service/tables/deliveries.py": "tests/service/api/test_webhooks.py",
     "service/tables/events.py": "tests/service/api/test_job_events.py",
     "service/tables/idempotency.py": "tests/service/api/test_idempotency.py",

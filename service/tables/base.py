@@ -140,6 +140,13 @@ class Database:
         with Session(self._reader, expire_on_commit=False, autoflush=False) as db:
             yield db
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """All that is committed at one moment, however long the reading takes."""
+        options = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        with self._reader.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
     def persist(self, work: Callable[[Session], _T], *, budget_seconds: float = 120.0) -> _T:
         """Runs `work` in a transaction until it commits; idempotent, for a commit may go through unheard."""
         started, pause = time.monotonic(), 0.05

@@ -27,6 +27,8 @@ COMMANDS = (
     "keys create",
     "keys list",
     "keys revoke",
+    "backup",
+    "restore",
 )
 
 

@@ -1,0 +1,1 @@
+"""What an operator does beside running the parts: look, check, save, restore, tidy. Answers no request."""
