@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
-import orjson
-from sqlalchemy import JSON, Dialect, Double, Engine, MetaData, Select, Table, create_engine, event
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy import JSON, Dialect, Double, MetaData, Select, Table, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
@@ -24,6 +22,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from service.tables.connections import connect, for_reading
 from service.tables.turns import TooLong, Turns
 
 LOCAL_OWNER = "local"  # whose everything is until keys name owners
@@ -109,10 +108,10 @@ class Database:
         self, url: str, *, synchronous: str = "NORMAL", pool_size: int = 8, busy_seconds: float = 10
     ) -> None:
         self.url = url
-        self.engine = _connect(url, synchronous, pool_size, busy_seconds)
+        self.engine = connect(url, synchronous=synchronous, pool_size=pool_size, busy_seconds=busy_seconds)
         self._busy_seconds = busy_seconds
         self._turns = Turns() if self.engine.dialect.name == "sqlite" else None
-        self._reader = self.engine.execution_options(reading=True, postgresql_readonly=True)
+        self._reader = for_reading(self.engine)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -136,7 +135,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One consistent view; nothing is ever written."""
+        """For queries only: what changes rows is refused. On SQLite all of them see one moment."""
         with Session(self._reader, expire_on_commit=False, autoflush=False) as db:
             yield db
 
@@ -182,44 +181,22 @@ def is_transient(error: BaseException) -> bool:
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return True
     state = str(getattr(error.orig, "sqlstate", None) or "")
-    return state[:2] in {"08", "40", "53", "57"} or state == "55P03"
+    return state[:2] in {"08", "40", "53", "57"} or state in _PASSING
 
 
-def _connect(url: str, synchronous: str, pool_size: int, busy_seconds: float) -> Engine:
-    documents: dict[str, Any] = {
-        "json_serializer": lambda value: orjson.dumps(value).decode(),
-        "json_deserializer": orjson.loads,
-    }
-    if make_url(url).get_backend_name() != "sqlite":
-        options = "-c statement_timeout=20000 -c lock_timeout=10000"
-        connect = {"connect_timeout": 3, "options": options}
-        return create_engine(
-            url,
-            pool_pre_ping=True,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_timeout=busy_seconds,
-            connect_args=connect,
-            **documents,
-        )
-    engine = create_engine(
-        url, pool_size=pool_size, max_overflow=-1, connect_args={"timeout": busy_seconds}, **documents
-    )
-    event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, synchronous))
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
+_PASSING = {"55P03", "25P03"}  # a lock that was not free in time; a transaction that stood still for too long
 
 
-def _prepare_sqlite(connection: Any, synchronous: str) -> None:
-    connection.isolation_level = None  # sqlite3 must not send a BEGIN of its own
-    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def unsynced(db: Session) -> None:
+    """Lets this transaction's commit come back before the disk has it: for what would be done again.
+
+    Whatever is committed after it, and waits for the disk, takes it along.
+    """
+    if db.get_bind().dialect.name == "postgresql":
+        db.execute(_UNSYNCED)
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    # A deferred BEGIN that reads first fails at its write when another writer was faster.
-    reading = connection.get_execution_options().get("reading")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+_UNSYNCED = text("SET LOCAL synchronous_commit = off")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy import Double, Insert, Row, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.tables import claims, models
-from service.tables.base import database_now, table_of
+from service.tables.base import database_now, table_of, unsynced
 from service.tables.claims import Claimed, Progress
 from service.tables.datasets import Dataset
 from service.tables.history import HistoryBlock
@@ -48,6 +48,7 @@ def claim(
     The order is `claims.claim_next`'s. `sharers` workers leave each other their part of what waits. Called
     again with the same `claim_id` it finds the claims of a first call whose commit went unheard.
     """
+    unsynced(db)
     if known := db.execute(_TAKEN, {"mine": claim_id}).all():
         if all(job.claim == 1 for job in known):
             return [claims.as_claimed(job, job.started_at, job.sha256, None) for job in known]
@@ -86,14 +87,15 @@ def _take(
     claim = {"by_worker": worker, "by_claim_id": claim_id, "lease_seconds": lease_seconds}
     moved = {job.id: job for job in _TAKE.run(db, reason="claimed", ids=ids, **claim)}
     taken = [(job, moved[job.id]) for job in jobs if job.id in moved]
-    # The rows were read before the claim.
-    return [replace(claims.as_claimed(job, now.started_at, job.sha256, None), claim=1) for job, now in taken]
+    before = [claims.as_claimed(job, now.started_at, job.sha256, None) for job, now in taken]
+    return [replace(each, claim=1, claim_id=claim_id) for each in before]
 
 
 _INTEREST = (
     Job.id,
     Job.kind,
     Job.claim,
+    Job.claim_id,
     Job.owner,
     Job.spec,
     Job.dataset_id,
@@ -152,7 +154,8 @@ def _locked(db: Session, ids: Sequence[str]) -> Mapping[str, Any]:
 def _may_end(row: Any, ending: Ending) -> bool:
     if row is None or row.cancel_requested:
         return False
-    return bool(row.claim == ending.claimed.claim and row.epoch == ending.progress.since)
+    mine = (row.claim, row.claim_id) == (ending.claimed.claim, ending.claimed.claim_id)
+    return mine and bool(row.epoch == ending.progress.since)
 
 
 def _write(db: Session, endings: Sequence[Ending]) -> None:
@@ -198,7 +201,7 @@ def _insert(db: Session, statement: Insert, rows: list[dict[str, Any]]) -> None:
 _table = table_of(Job)
 _BLOCKS, _SNAPSHOTS = insert(table_of(HistoryBlock)), insert(table_of(SnapshotRow))
 _LOCK = (
-    select(Job.id, Job.claim, Job.epoch, Job.cancel_requested)
+    select(Job.id, Job.claim, Job.claim_id, Job.epoch, Job.cancel_requested)
     .where(_these, IS_RUNNING)
     .order_by(Job.id)
     .with_for_update()

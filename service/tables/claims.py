@@ -29,6 +29,7 @@ class Claimed:
     job_id: str
     kind: str
     claim: int
+    claim_id: str
     owner: str
     spec: dict[str, Any]
     dataset_id: str
@@ -115,6 +116,7 @@ def as_claimed(
         job_id=job.id,
         kind=job.kind,
         claim=job.claim,
+        claim_id=job.claim_id,
         owner=job.owner,
         spec=job.spec,
         dataset_id=job.dataset_id,
@@ -129,7 +131,9 @@ def as_claimed(
 
 def mine(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
     """Holds while the job is this claim's: the fence before every write."""
-    return Job.id == claimed.job_id, Job.claim == claimed.claim, IS_RUNNING
+    # By the claim's id too: a server that crashed may have lost a claim, and given its number away again.
+    this = (Job.id == claimed.job_id, Job.claim == claimed.claim, Job.claim_id == claimed.claim_id)
+    return (*this, IS_RUNNING)
 
 
 def heartbeat(db: Session, claimed: Claimed, *, lease_seconds: float) -> Flags:
@@ -252,5 +256,10 @@ def _must_move(db: Session, to: Status, claimed: Claimed, *, reason: str, **valu
 def _finished_before(db: Session, claimed: Claimed, status: Status) -> Job | None:
     """The job, if an earlier try of the same end has committed without our hearing of it."""
     return db.scalar(
-        select(Job).where(Job.id == claimed.job_id, Job.claim == claimed.claim, Job.status == status)
+        select(Job).where(
+            Job.id == claimed.job_id,
+            Job.claim == claimed.claim,
+            Job.claim_id == claimed.claim_id,
+            Job.status == status,
+        )
     )

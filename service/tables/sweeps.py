@@ -39,7 +39,10 @@ def end_lease_of(db: Session, worker: str, *, max_tries: int) -> Swept:
     return _take_back(db, (IS_RUNNING, Job.worker == worker), max_tries=max_tries, reason="worker_died")
 
 
-def _take_back(db: Session, which: tuple[Any, ...], *, max_tries: int, reason: str) -> Swept:
+def _take_back(db: Session, silent: tuple[Any, ...], *, max_tries: int, reason: str) -> Swept:
+    # Who holds a row locked writes it just now, or its host is gone in the middle: the others need not wait.
+    free = select(Job.id).where(*silent).with_for_update(skip_locked=True)
+    which = (Job.id.in_(free.scalar_subquery()), *silent)
     canceled = move(db, Status.CANCELED, *which, Job.cancel_requested, reason="cancel")
     poison = (*which, Job.tries >= max_tries)
     failed = move(db, Status.FAILED, *poison, reason="worker_lost", error=_poison(max_tries))

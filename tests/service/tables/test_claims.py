@@ -4,12 +4,14 @@ import threading
 from functools import partial
 
 import pytest
+from sqlalchemy import update
 
-from service.tables import claims, history, models, wishes
+from service.tables import batches, claims, history, models, wishes
 from service.tables.base import Database
+from service.tables.batches import Ending
 from service.tables.claims import Claimed, LostLease
 from service.tables.history import Checkpoint
-from service.tables.jobs import Status
+from service.tables.jobs import Job, Status
 from tests.service.tables.rows import MODEL, add_job, claim, must_claim, progress, read
 
 
@@ -200,3 +202,20 @@ def test_numerics_that_a_worker_lacks_are_left_to_others(database: Database) -> 
         lacking = frozenset({"arrays-1"})
         assert claims.claim_next(db, "x", claim_id="x", lease_seconds=60, declined=lacking) is None
     assert must_claim(database, "y").job_id == job.id
+
+
+def test_a_number_that_a_crashed_server_gave_away_twice_fences_the_first(database: Database) -> None:
+    add_job(database)
+    first = must_claim(database, "w1")
+    with (
+        database.session() as db
+    ):  # as after a crash that lost the claim, whose commit does not wait for the disk
+        lost = {"status": "queued", "claim": 0, "claim_id": None, "worker": None, "lease_until": None}
+        db.execute(update(Job).where(Job.id == first.job_id).values(**lost))
+    second = must_claim(database, "w2")
+    assert second.claim == first.claim
+    with pytest.raises(LostLease), database.session() as db:
+        claims.save_progress(db, first, progress(4), lease_seconds=60)
+    with database.session() as db:
+        assert batches.succeed(db, [Ending(first, progress(10), MODEL)]) != []
+        assert batches.succeed(db, [Ending(second, progress(10), MODEL)]) == []

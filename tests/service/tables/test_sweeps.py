@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from service.tables import claims, sweeps, wishes
 from service.tables.base import Database
@@ -162,3 +162,18 @@ def test_a_job_that_was_declined_and_then_found_its_worker_goes_on(database: Dat
             _decline(database, "unable")
     assert _fail_declined(database, patience=-1) == 0
     assert read(database, job.id).status == "queued"
+
+
+def test_a_row_that_somebody_holds_locked_does_not_hold_up_the_others(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    for _ in range(2):
+        add_job(database)
+    held, other = must_claim(database, "w1", lease=-1), must_claim(database, "w2", lease=-1)
+    with database.session() as frozen:
+        frozen.execute(select(Job.id).where(Job.id == held.job_id).with_for_update())
+        with database.session() as db:
+            assert sweeps.end_leases(db, max_tries=3).requeued == 1
+        assert read(database, other.job_id).status == "queued"
+    with database.session() as db:
+        assert sweeps.end_leases(db, max_tries=3).requeued == 1
+    database.close()
