@@ -48,14 +48,18 @@ def _spawn(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, preexec_fn=lambda: die_with_parent(parent), **options)  # noqa: PLW1509
 
 
-_OF_DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
+_OF_DURABILITY = ("fsync", "full_page_writes")  # a crash of the server, unlike the machine's, needs neither
 
 
 class PostgresServer:
-    """A PostgreSQL of our own on a socket. It refuses to run as root: root runs it as nobody, from a copy."""
+    """A PostgreSQL of our own on a socket, and on an address too, where one is given.
 
-    def __init__(self, *, durable: bool = False) -> None:
-        self._durable = durable  # tests crash the server, never the machine
+    It refuses to run as root: root runs it as nobody, from a copy.
+    """
+
+    def __init__(self, *, durable: bool = False, address: str = "") -> None:
+        self._durable = durable
+        self._address = address
         # Not pytest's own folder: its path is too long for a socket, and closed to nobody.
         self.folder = Path(tempfile.mkdtemp(prefix="gh-pg-"))
         self._identity: dict[str, Any] = {}
@@ -114,10 +118,12 @@ class PostgresServer:
             "--encoding=UTF8",
         ]
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **self._identity)
+        with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet trust\n")
 
     def _start(self) -> "subprocess.Popen[bytes]":
         options = {
-            "listen_addresses": "",
+            "listen_addresses": self._address,
             "unix_socket_directories": str(self.folder),
             "max_connections": "100",
             **dict.fromkeys(_OF_DURABILITY, "on" if self._durable else "off"),
@@ -138,9 +144,10 @@ class PostgresServer:
 
 
 class ValkeyServer:
-    """The embedded broker, started as `gradhouse up` does it."""
+    """The embedded broker, started as `gradhouse up` does it; also on port 6379 of an address, if given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, address: str = "") -> None:
+        self._listening = ["--port", "6379", "--bind", address, "--protected-mode", "no"] if address else []
         self.folder = Path(tempfile.mkdtemp(prefix="gh-vk-"))
         self.url = f"unix://{self.folder}/broker.sock"
         self.client = redis.Redis(unix_socket_path=f"{self.folder}/broker.sock", socket_timeout=5)
@@ -148,7 +155,7 @@ class ValkeyServer:
 
     def start(self) -> None:
         """Starts it, empty."""
-        self.process = _spawn(list(broker_part(self.folder / "broker.sock").command))
+        self.process = _spawn([*broker_part(self.folder / "broker.sock").command, *self._listening])
         eventually(self._answers, what="Valkey answers")
 
     def kill(self) -> None:

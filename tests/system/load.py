@@ -40,13 +40,17 @@ class Api:
         return answer
 
     @contextmanager
-    def under_load(self, dataset_id: str) -> Iterator[None]:
+    def under_load(self, dataset_id: str, *, may_be_away: bool = False) -> Iterator[None]:
         """Posts small jobs again and again, until the block is over."""
         over = threading.Event()
 
         def go_on() -> None:
             while not over.wait(0.1):
-                self.post("/api/v1/jobs", {**SEED_JOB, "dataset_id": dataset_id})
+                try:
+                    self.post("/api/v1/jobs", {**SEED_JOB, "dataset_id": dataset_id})
+                except (OSError, http.client.HTTPException):
+                    if not may_be_away:
+                        raise
 
         thread = threading.Thread(target=go_on)
         thread.start()
