@@ -31,6 +31,7 @@ class House:
 
     settings: Settings
     folder: Path
+    api: Command | None = None
 
     @property
     def address(self) -> str:
@@ -59,21 +60,21 @@ class House:
 
 
 @contextmanager
-def open_house(kind: str) -> Iterator[House]:
-    """Database, broker and API of a service; its worker is the caller's to start."""
+def open_house(kind: str, **changed: Any) -> Iterator[House]:
+    """Database, broker and API of a service, settings changed; its worker is the caller's to start."""
     with tempfile.TemporaryDirectory(prefix="gh-bench-") as name:
         folder, broker = Path(name), ValkeyServer()
         postgres = PostgresServer(durable=True) if kind == "postgresql" else None
         url = _new_database(postgres) if postgres else f"sqlite:///{folder}/gradhouse.db"
         settings = Settings(database_url=url, broker_url=broker.url, data_dir=folder, port=free_port())
-        house = House(replace(settings, log_level="WARNING", max_queued=100_000), folder)
+        house = House(replace(settings, log_level="WARNING", max_queued=100_000, **changed), folder)
         database = Database(url)
         upgrade(database)
         database.close()
         try:
-            with house.part("api"):
+            with house.part("api") as api:
                 eventually(lambda: _answers(house), what="the API answers")
-                yield house
+                yield replace(house, api=api)
         finally:
             broker.stop()
             if postgres:
