@@ -25,8 +25,8 @@ class Outputs:
         """A file that becomes the job's output when the block ends well, and else is gone."""
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=HALF_WRITTEN, delete=False) as file:
             try:
-                yield cast("BinaryIO", file)
-                _settle(file, self._folder / job_id)
+                yield cast("BinaryIO", file.file)
+                _settle(cast("BinaryIO", file.file), Path(file.name), self._folder / job_id)
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
@@ -84,7 +84,7 @@ class Storage:
         """A file to be written, which is gone when the block ends without `keep`."""
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=HALF_WRITTEN, delete=False) as file:
             try:
-                yield Draft(cast("BinaryIO", file), self._place)
+                yield Draft(cast("BinaryIO", file.file), Path(file.name), self._place)
             finally:
                 Path(file.name).unlink(missing_ok=True)
 
@@ -124,25 +124,25 @@ class Storage:
 
 
 class Draft:
-    """A file on its way into the storage; `file` may be read and written."""
+    """A file on its way into the storage; `file` may be read and written, and is one of the system's own."""
 
-    def __init__(self, file: BinaryIO, place: Callable[[str], Path]) -> None:
-        self.file, self._place = file, place
+    def __init__(self, file: BinaryIO, path: Path, place: Callable[[str], Path]) -> None:
+        self.file, self._path, self._place = file, path, place
 
     def keep(self, digest: str | None = None) -> str:
         """Stores what was written, under its digest: renamed, so a crash leaves the whole file or none."""
         if digest is None:
             self.file.seek(0)
             digest = file_digest(cast("Any", self.file), sha256).hexdigest()
-        _settle(self.file, self._place(digest))
+        _settle(self.file, self._path, self._place(digest))
         return digest
 
 
-def _settle(file: Any, path: Path) -> None:
+def _settle(file: BinaryIO, path: Path, name: Path) -> None:
     """Gives a file that was written to the end its name, once the disk has it."""
     file.flush()
     os.fsync(file.fileno())
-    Path(file.name).replace(path)
+    path.replace(name)
 
 
 def _touched(path: Path) -> bool:

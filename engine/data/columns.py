@@ -12,17 +12,17 @@ from engine.registry import did_you_mean
 MAX_PROBLEMS = 20
 
 
-def checked_table(encoding: Encoding, table: Table, *, with_target: bool = True) -> Table:
+def checked_table(encoding: Encoding, table: Table, *, with_target: bool = True, first_row: int = 0) -> Table:
     """The table with its columns as the encoding reads them; raises BadData with the first problems.
 
-    An empty column takes the type that is asked of it.
+    An empty column takes the type that is asked of it. `first_row` is where a part of a longer table begins.
     """
     problems: list[Problem] = []
     columns = []
     for each in encoding.inputs:
         column = _found(table, each.name, problems)
         if column is not None:
-            columns.append(_fitting(each, column, problems))
+            columns.append(_fitting(each, column, problems, first_row))
     if with_target and (target := _found(table, encoding.target.name, problems)) is not None:
         columns.append(target)
         problems += _target_problems(encoding, target)
@@ -40,11 +40,11 @@ def _found(table: Table, name: str, problems: list[Problem]) -> Column | None:
     return column
 
 
-def _fitting(each: Input, column: Column, problems: list[Problem]) -> Column:
+def _fitting(each: Input, column: Column, problems: list[Problem], first_row: int) -> Column:
     missing = column.is_missing
     if missing.any() and each.fill is None and not (each.type == "category" and each.ignore_unknown):
         detail = (
-            f'column "{each.name}" is empty in row {int(missing.argmax()) + 1}; '
+            f'column "{each.name}" is empty in row {first_row + int(missing.argmax()) + 1}; '
             "the model knows nothing to fill in"
         )
         problems.append(Problem("/dataset_id", "missing_values", detail, "fill the gaps, or drop these rows"))

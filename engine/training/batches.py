@@ -4,85 +4,108 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import orjson
+import polars as pl
 
 from engine.data.columns import checked_table
-from engine.data.table import Table
-from engine.spec.resolve import class_text
+from engine.data.table import Column, Table
+from engine.execution.tally import predicted_classes
 from engine.training.model import TrainedModel
 
-ROWS_AT_ONCE = 8_192
+ROWS_AT_ONCE = 2**14
 FORMATS = ("csv", "ndjson")
 
 
 class BatchPrediction:
-    """A model's answers for a table, each with the row's cells in the columns `copied`.
-
-    Raises BadData where the table does not fit the model.
-    """
+    """A model's answers for a table that comes in parts, each with its row's cells of `copied`."""
 
     def __init__(
-        self, model: TrainedModel, table: Table, output_format: str = "csv", copied: tuple[str, ...] = ()
+        self,
+        model: TrainedModel,
+        tables: Iterable[Table],
+        output_format: str = "csv",
+        copied: tuple[str, ...] = (),
     ) -> None:
-        self._model, self._format = model, output_format
-        self._table = checked_table(model.encoding, table, with_target=False)
-        self._copied = [table.column(name) for name in copied]
-
-    @property
-    def row_count(self) -> int:
-        """The rows to predict."""
-        return self._table.row_count
+        self._model, self._tables, self._copied = model, tables, copied
+        self._written = self._csv if output_format == "csv" else self._ndjson
 
     def parts(self) -> Iterator[tuple[int, bytes]]:
-        """The output in parts, each with the number of rows done so far; of CSV the header comes first."""
-        for start in range(0, self.row_count, ROWS_AT_ONCE):
-            stop = min(start + ROWS_AT_ONCE, self.row_count)
-            answers = self._answers(start, stop)
-            copied = [column.cells(start, stop) for column in self._copied]
-            write = self._csv if self._format == "csv" else self._ndjson
-            yield stop, write(answers, list(zip(*copied, strict=True)) if copied else None, header=start == 0)
+        """The output in parts, each with the number of rows done so far; of CSV the header comes first.
 
-    def _answers(self, start: int, stop: int) -> list[dict[str, Any]]:
-        rows = self._table.take(np.arange(start, stop))
-        with np.errstate(over="ignore", invalid="ignore"):  # a huge number may become infinite: null then
-            return self._model.answers(self._model.scores(self._model.encoding.encode(rows)))
+        Raises BadData for rows that do not fit the model.
+        """
+        done = 0
+        for table in self._tables:
+            checked = checked_table(self._model.encoding, table, with_target=False, first_row=done)
+            with np.errstate(over="ignore", invalid="ignore"):  # a huge number may become infinite: null then
+                scores = self._model.scores(self._model.encoding.encode(checked))
+                written = self._written(table, scores)
+            header = b"" if done or self._written != self._csv else self._header()
+            done += table.row_count
+            yield done, header + written
 
-    def _ndjson(self, answers: list[dict[str, Any]], copied: list[Any] | None, *, header: bool) -> bytes:  # noqa: ARG002 - both writers' signature
-        names = [column.name for column in self._copied]
-        rows = copied or [()] * len(answers)
-        lines = ({**dict(zip(names, row, strict=True)), **a} for row, a in zip(rows, answers, strict=True))
-        return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+    def _csv(self, table: Table, scores: Any) -> bytes:
+        """Rows of the copied cells and the value, or the label with its probabilities, or else its scores."""
+        columns = [_cells(table.column(name)) for name in self._copied]
+        columns += self._labels(scores)
+        numbers = self._numbers(scores)
+        columns += [pl.Series(numbers[:, i]) for i in range(numbers.shape[1])]
+        frame = pl.DataFrame([column.alias(str(i)) for i, column in enumerate(columns)])
+        return _finite(frame).write_csv(include_header=False).encode()
 
-    def _csv(self, answers: list[dict[str, Any]], copied: list[Any] | None, *, header: bool) -> bytes:
+    def _header(self) -> bytes:
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        if header:
-            writer.writerow([*(column.name for column in self._copied), *self._answer_names()])
-        rows = copied or [()] * len(answers)
-        writer.writerows([*map(_cell, row), *_flat(a)] for row, a in zip(rows, answers, strict=True))
+        csv.writer(text, lineterminator="\n").writerow([*self._copied, *self._answer_names()])
         return text.getvalue().encode()
 
     def _answer_names(self) -> list[str]:
-        classes = self._model.classes
-        if classes is None:
+        if self._model.classes is None:
             return ["value"]
-        if self._model.probabilities(np.zeros((1, self._model.layers[-1].units))) is None:
-            return ["label", *(f"score_{i}" for i in range(self._model.layers[-1].units))]
-        return ["label", *(f"probability_{class_text(each)}" for each in classes)]
+        outputs = self._model.layers[-1].units
+        if self._model.probabilities(np.zeros((1, outputs))) is None:
+            return ["label", *(f"score_{i}" for i in range(outputs))]
+        return ["label", *(f"probability_{name}" for name in self._model.class_names)]
+
+    def _ndjson(self, table: Table, scores: Any) -> bytes:
+        """Objects of the copied cells and the members that a single prediction has."""
+        members = {name: _cells(table.column(name)) for name in self._copied}
+        if self._model.classes is None:
+            members["value"] = pl.Series(self._numbers(scores)[:, 0])
+        else:
+            members["label"] = self._labels(scores)[0]
+            members["scores"] = _finite(pl.DataFrame(scores)).select(pl.concat_list("*")).to_series()
+            probabilities = self._model.probabilities(scores)
+            if probabilities is not None:
+                frame = pl.DataFrame(probabilities, schema=self._model.class_names)
+                members["probabilities"] = _finite(frame).to_struct()
+        return _finite(pl.DataFrame(members)).write_ndjson().encode()
+
+    def _labels(self, scores: Any) -> list[pl.Series]:
+        """The class of each row; none of a regression."""
+        if self._model.classes is None:
+            return []
+        positions = predicted_classes(scores).astype(np.int64)
+        return [pl.Series(self._model.classes).gather(positions)]
+
+    def _numbers(self, scores: Any) -> Any:
+        """(rows, numbers): the value in the target's unit, probabilities, or scores."""
+        if self._model.classes is None:
+            target = self._model.encoding.target
+            return scores * target.scale + target.offset
+        probabilities = self._model.probabilities(scores)
+        return scores if probabilities is None else probabilities
 
 
-def _flat(answer: dict[str, Any]) -> list[Any]:
-    """An answer as CSV's cells: the value, or the label with its probabilities, or else its scores."""
-    if "value" in answer:
-        return [answer["value"]]
-    numbers = answer["probabilities"].values() if "probabilities" in answer else answer["scores"]
-    return [_cell(answer["label"]), *numbers]
+def _cells(column: Column) -> pl.Series:
+    """As this service reads them: numbers that are whole without a point."""
+    cells = column.series()
+    return cells.cast(pl.Int64) if column.type == "number" and column.is_integer else cells
 
 
-def _cell(value: Any) -> Any:
-    """As this service reads CSV: true and false in small letters, nothing for what is missing."""
-    return class_text(value) if isinstance(value, bool) else value
+def _finite(frame: pl.DataFrame) -> pl.DataFrame:
+    """Nothing where a number is none."""
+    numbers = pl.selectors.float()
+    return frame.with_columns(pl.when(numbers.is_finite()).then(numbers))

@@ -158,6 +158,7 @@ class Bench:
     settings: Settings
     database: Database
     broker: Broker
+    storage: Storage
     tables: Tables
     heart: Heart
     stopping: SharedFlag
@@ -174,7 +175,7 @@ class Bench:
         heart.start()
         storage = Storage(settings.datasets_dir)
         storage.used_by(settings.database_key)
-        return cls(settings, database, Broker(settings), Tables(storage), heart, stopping)
+        return cls(settings, database, Broker(settings), storage, Tables(storage), heart, stopping)
 
     def close(self) -> None:
         """Gives every connection back; the heart beats no more."""

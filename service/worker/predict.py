@@ -4,11 +4,13 @@ import time
 from functools import partial
 from typing import Any
 
+from engine.data.profile import Profile
+from engine.data.stored import StoredTable
 from engine.errors import BadModel
-from engine.training.batches import BatchPrediction
+from engine.training.batches import ROWS_AT_ONCE, BatchPrediction
 from engine.training.model import TrainedModel
 from service.storage import MissingBytes, Outputs
-from service.tables import claims, models
+from service.tables import claims, datasets, models
 from service.tables.claims import Claimed, Progress
 from service.telemetry import get_logger
 from service.worker.bench import Bench
@@ -27,10 +29,7 @@ class Prediction:
         self._bench, self._claimed = bench, claimed
         self._began = self._saved_at = time.monotonic()
         self._saved_rows = 0
-        spec = claimed.spec
-        table = bench.tables.get(claimed.dataset_sha256)
-        model = self._model(spec["model_id"])
-        self._prediction = BatchPrediction(model, table, spec["format"], tuple(spec["columns"]))
+        self._digest = claimed.dataset_sha256
 
     def _model(self, model_id: str) -> TrainedModel:
         with self._bench.database.reading() as db:
@@ -42,7 +41,7 @@ class Prediction:
     def run(self) -> None:
         """Writes the output and ends the job. Raises LostLease and what the engine raises."""
         try:
-            size = self._write()
+            rows, size = self._write()
         except _Interrupted as interruption:
             if interruption.reason == "cancel":
                 self._persist(claims.cancel, progress=None)
@@ -50,24 +49,32 @@ class Prediction:
                 self._bench.broker.send(self._claimed.job_id)
             _log.info("interrupted", reason=interruption.reason)
             return
-        rows = self._prediction.row_count
         if self._persist(claims.complete, progress=self._progress(rows, {"rows": rows, "bytes": size})):
             _log.info("succeeded", rows=rows)
         else:
             self._persist(claims.cancel, progress=None)
 
-    def _write(self) -> int:
-        """Writes the whole output; its bytes. Raises _Interrupted, and then nothing of it stays."""
-        size = 0
-        with Outputs(self._bench.settings.outputs_dir).writing(self._claimed.job_id) as file:
-            for rows, part in self._prediction.parts():
+    def _write(self) -> tuple[int, int]:
+        """Writes the whole output; its rows and bytes. Raises _Interrupted, and then nothing of it stays."""
+        rows = size = 0
+        spec, model = self._claimed.spec, self._model(self._claimed.spec["model_id"])
+        outputs = Outputs(self._bench.settings.outputs_dir)
+        with self._bench.storage.open(self._digest) as data, outputs.writing(self._claimed.job_id) as file:
+            tables = StoredTable(data, self._profile()).parts(ROWS_AT_ONCE)
+            prediction = BatchPrediction(model, tables, spec["format"], tuple(spec["columns"]))
+            for rows, part in prediction.parts():
                 file.write(part)
                 size += len(part)
                 if self._bench.stopping.is_set():
                     raise _Interrupted("shutdown")
                 if time.monotonic() - self._saved_at > SAVE_SECONDS:
                     self._save(rows)
-        return size
+        return rows, size
+
+    def _profile(self) -> Profile | None:
+        with self._bench.database.reading() as db:
+            dataset = datasets.find(db, self._claimed.owner, str(self._claimed.dataset_id))
+        return None if dataset is None else Profile.from_document(dataset.profile)
 
     def _save(self, rows: int) -> None:
         progress, lease = self._progress(rows, {"rows": rows}), self._bench.settings.lease_seconds

@@ -7,7 +7,7 @@ from typing import Any
 from engine.data.formats import convert
 from engine.data.reading import Reading
 from engine.errors import BadData
-from service.storage import MissingBytes, Storage
+from service.storage import MissingBytes
 from service.tables import claims, datasets
 from service.tables.base import Transaction
 from service.tables.claims import Claimed, Progress
@@ -24,7 +24,7 @@ class Validation:
         if claimed.dataset_sha256 is None:
             raise MissingBytes(f"dataset {claimed.dataset_id} is gone")
         self._bench, self._claimed, self._upload = bench, claimed, claimed.dataset_sha256
-        self._storage = Storage(bench.settings.datasets_dir)
+        self._storage = bench.storage
 
     def run(self) -> None:
         """Validates the upload and ends the job. Raises LostLease, and BadData for a file that is refused."""

@@ -3,21 +3,28 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.data.formats import read_table, table_from_rows
+from engine.data.samples import make_sample
 from engine.data.table import Table
 from engine.errors import BadData
-from engine.training import batches
 from engine.training.batches import BatchPrediction
 from engine.training.model import TrainedModel
 from tests.engine.models import fruit_model, mixed_table, moons_model, trained, weight_model
 
 
 def output(model: TrainedModel, table: Table, *options: Any) -> str:
-    return b"".join(part for _, part in BatchPrediction(model, table, *options).parts()).decode()
+    return b"".join(part for _, part in BatchPrediction(model, cut(table), *options).parts()).decode()
+
+
+def cut(table: Table, rows: int = 1_000) -> Iterator[Table]:
+    starts = range(0, table.row_count, rows)
+    return (table.take(np.arange(start, min(start + rows, table.row_count))) for start in starts)
 
 
 def answers(model: TrainedModel, table: Table) -> list[dict[str, Any]]:
@@ -29,11 +36,9 @@ def answers(model: TrainedModel, table: Table) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("at_once", [1, 7, 1_000])
 @pytest.mark.parametrize("model", [fruit_model(), weight_model()], ids=["classes", "numbers"])
-def test_each_line_is_the_rows_own_answer(
-    monkeypatch: pytest.MonkeyPatch, model: TrainedModel, at_once: int
-) -> None:
-    monkeypatch.setattr(batches, "ROWS_AT_ONCE", at_once)
-    lines = [json.loads(line) for line in output(model, mixed_table(), "ndjson", ("colour",)).splitlines()]
+def test_each_line_is_the_rows_own_answer(model: TrainedModel, at_once: int) -> None:
+    prediction = BatchPrediction(model, cut(mixed_table(), at_once), "ndjson", ("colour",))
+    lines = [json.loads(line) for _, part in prediction.parts() for line in part.splitlines()]
     expected = answers(model, mixed_table())
     assert [line.pop("colour") for line in lines] == mixed_table().column("colour").cells()
     for line, answer in zip(lines, expected, strict=True):
@@ -73,4 +78,23 @@ def test_what_is_beyond_float64_is_left_empty() -> None:
 
 def test_a_table_that_does_not_fit_is_refused_before_the_first_line() -> None:
     with pytest.raises(BadData, match='no column "x2"'):
-        BatchPrediction(moons_model(), table_from_rows(["x1"], [[1]]))
+        next(BatchPrediction(moons_model(), [table_from_rows(["x1"], [[1]])]).parts())
+
+
+def test_a_row_that_does_not_fit_is_named_wherever_it_comes() -> None:
+    moons = make_sample("moons", {"n_samples": 40})
+    model = trained(moons, target="y", preprocessing={"missing": "error"})
+    tables = [table_from_rows(["x1", "x2"], rows) for rows in ([[1, 2]] * 3, [[1, 2], [1, None]])]
+    parts = BatchPrediction(model, tables).parts()
+    assert next(parts)[0] == 3
+    with pytest.raises(BadData, match='column "x2" is empty in row 5'):
+        next(parts)
+
+
+def test_a_copied_column_may_be_called_as_an_answer_is() -> None:
+    table = table_from_rows(["x1", "x2", "label"], [[1, 2, "mine"]])
+    model = moons_model()
+    header, line = output(model, table, "csv", ("label", "x1")).splitlines()
+    assert header.startswith("label,x1,label")
+    assert line.startswith("mine,1,")
+    assert json.loads(output(model, table, "ndjson", ("label", "x1")))["label"] in (model.classes or ())
