@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from backports import zstd
 from flask.testing import FlaskClient
 
 from service.settings import Settings
@@ -149,7 +150,10 @@ def test_compressed_bodies_are_unpacked(client: FlaskClient, encoding: str) -> N
         (gzip.compress(b"x\n1\n", mtime=0)[:-4], "gzip", (400, "bad_request")),
         (b"x\n1\n", "gzip", (400, "bad_request")),
         (b"", "gzip", (400, "bad_request")),
-        (b"x\n1\n", "zstd", (415, "unsupported_media_type")),
+        (zstd.compress(b"x\n" + b"1" * 50_000_000), "zstd", (413, "too_large")),
+        (zstd.compress(b"x\n1\n")[:-4], "zstd", (400, "bad_request")),
+        (b"x\n1\n", "zstd", (400, "bad_request")),
+        (b"x\n1\n", "br", (415, "unsupported_media_type")),
         (b"x\n1\n", "gzip, gzip", (415, "unsupported_media_type")),
     ],
 )

@@ -2,33 +2,69 @@
 
 import gzip
 import io
+import os
+import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import pytest
+from backports import zstd
 
 from service.errors import ServiceError
-from service.web.encodings import WINDOWS, Unpacked
+from service.web.encodings import UNPACKERS, Unpacked
 
 DATA = bytes(range(256)) * 4_000
 
 
 def unpacked(packed: bytes, encoding: str = "gzip") -> io.BufferedReader:
-    return io.BufferedReader(Unpacked(io.BytesIO(packed), WINDOWS[encoding]))
+    return io.BufferedReader(Unpacked(io.BytesIO(packed), encoding))
 
 
-@pytest.mark.parametrize("encoding", list(WINDOWS))
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "zstd": zstd.compress,
+}
+
+
+@pytest.mark.parametrize("encoding", list(UNPACKERS))
 def test_what_was_packed_comes_out(encoding: str) -> None:
-    packed = zlib.compress(DATA) if encoding == "deflate" else gzip.compress(DATA)
-    assert unpacked(packed, encoding).read() == DATA
+    assert unpacked(PACKERS[encoding](DATA), encoding).read() == DATA
 
 
-def test_members_that_follow_one_another_are_one_body() -> None:
-    assert unpacked(gzip.compress(DATA) + gzip.compress(b"more")).read() == DATA + b"more"
+@pytest.mark.parametrize("encoding", list(UNPACKERS))
+def test_members_that_follow_one_another_are_one_body(encoding: str) -> None:
+    pack = PACKERS[encoding]
+    assert unpacked(pack(DATA) + pack(b"more") + pack(b""), encoding).read() == DATA + b"more"
 
 
-def test_a_bomb_is_unpacked_no_further_than_it_is_read() -> None:
-    stream = unpacked(gzip.compress(b"\0" * 50_000_000))
+@pytest.mark.parametrize("encoding", list(UNPACKERS))
+def test_a_bomb_is_unpacked_no_further_than_it_is_read(encoding: str) -> None:
+    stream = unpacked(PACKERS[encoding](b"\0" * 50_000_000), encoding)
+    tracemalloc.start()
     assert stream.read(1_000) == b"\0" * 1_000
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("encoding", ["deflate", "zstd"])
+def test_a_body_that_is_cut_or_false_is_refused(encoding: str) -> None:
+    packed = PACKERS[encoding](DATA)
+    for broken in (b"", b"plain", packed[:-1], packed[:50], packed + b"x"):
+        with pytest.raises(ServiceError):
+            unpacked(broken, encoding).read()
+
+
+def test_a_window_larger_than_http_allows_is_refused() -> None:
+    options = {
+        int(zstd.CompressionParameter.window_log): 27,
+        int(zstd.CompressionParameter.compression_level): 1,
+    }
+    compressor = zstd.ZstdCompressor(options=options)
+    packed = compressor.compress(os.urandom(9_000_000)) + compressor.flush()
+    with pytest.raises(ServiceError, match="not compressed as said"):
+        unpacked(packed, "zstd").read()
 
 
 @pytest.mark.parametrize(
