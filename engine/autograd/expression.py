@@ -73,7 +73,7 @@ def parse_expression(text: str, variables: tuple[str, ...]) -> Expression:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        place = min(max(error.offset or 1, 1) + skipped, len(text) + 1)
+        place = min(error.offset + skipped, len(text) + 1) if error.offset else len(text) + 1
         raise BadExpression(f"not an expression: {error.msg}", place) from None
     except (ValueError, RecursionError, MemoryError):
         raise BadExpression("not an expression", 1) from None
@@ -108,6 +108,8 @@ def _check(node: ast.expr, variables: tuple[str, ...], depth: int) -> None:
         raise _refusal(node, f"nested deeper than {MAX_DEPTH}")
     for part in _parts(node, variables):
         _check(part, variables, depth + 1)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        _check_exponent(node.right)
 
 
 def _parts(node: ast.expr, variables: tuple[str, ...]) -> list[ast.expr]:
@@ -129,8 +131,6 @@ def _parts(node: ast.expr, variables: tuple[str, ...]) -> list[ast.expr]:
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             return [operand]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            if isinstance(op, ast.Pow):
-                _check_exponent(right)
             return [left, right]
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
             return [left, right]
@@ -161,13 +161,13 @@ def _called(function: ast.expr, args: list[ast.expr]) -> tuple[str, list[ast.exp
 
 
 def _check_exponent(node: ast.expr) -> None:
-    inner = node.operand if isinstance(node, ast.UnaryOp) else node
-    if (
-        isinstance(inner, ast.Constant)
-        and isinstance(inner.value, int | float)
-        and abs(inner.value) > MAX_EXPONENT
-    ):
-        raise _refusal(node, f"an exponent must lie between -{MAX_EXPONENT:g} and {MAX_EXPONENT:g}")
+    """An exponent without variables is bounded, however it is written; `node` has been checked."""
+    if any(isinstance(part, ast.Name) and part.id not in _FUNCTIONS for part in ast.walk(node)):
+        return
+    exponent = _built(node, {}).data
+    if not abs(exponent) <= MAX_EXPONENT:
+        detail = f"an exponent must lie between -{MAX_EXPONENT:g} and {MAX_EXPONENT:g}, got {exponent:g}"
+        raise _refusal(node, detail)
 
 
 def _refusal(node: ast.expr, detail: str, hint: str = "") -> BadExpression:

@@ -10,6 +10,7 @@ from tests.service.api.answers import errors_of, json_of, problem_of
 from tests.service.api.conftest import SEED_SPEC
 
 URL = "/api/v1/jobs"
+LOSS = "/loss/expression"
 Change = dict[str, Any]
 
 
@@ -43,6 +44,23 @@ def listed(client: FlaskClient, query: str = "") -> list[str]:
         ({"training": {"epochs": 10**9}}, ("/training/epochs", "out_of_range", "1000000")),
         ({"model": {"hidden_layers": [1_000_000]}}, ("/model/hidden_layers/0", "out_of_range", "4096")),
         ({"model": {"hidden_layers": [4096, 4096]}}, ("/model/hidden_layers", "too_large", "parameters")),
+        (
+            {"loss": {"expression": "relu(1 - yy*s)"}},
+            (LOSS, "bad_expression", "at character 10: unknown name"),
+        ),
+        (
+            {"loss": {"expression": "s*open('x')"}},
+            (LOSS, "bad_expression", "at character 3: unknown function"),
+        ),
+        ({"loss": {"expression": "s.__class__"}}, (LOSS, "bad_expression", "at character 1: Attribute")),
+        ({"loss": {"expression": "y + s**9**9"}}, (LOSS, "bad_expression", "at character 8: an exponent")),
+        (
+            {"loss": {"expression": "-" * 60 + "s"}},
+            (LOSS, "bad_expression", "at character 41: nested deeper"),
+        ),
+        ({"loss": {"expression": "s" + "+s" * 600}}, (LOSS, "out_of_range", "1000")),
+        ({"loss": {"expression": "s +"}}, (LOSS, "bad_expression", "at character 4: not an expression")),
+        ({"loss": {"expression": "y*y"}}, (LOSS, "bad_expression", "does not use the score s")),
         ({"model": {"name": "a/b"}}, ("/model/name", "invalid_text", '"/" or "@"')),
         ({"model": {"name": "a@2"}}, ("/model/name", "invalid_text", "a@2")),
         ({"model": {"name": "mdl_1"}}, ("/model/name", "invalid_text", "mdl_1")),
