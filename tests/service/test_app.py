@@ -34,7 +34,7 @@ RIGHT_BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/models/nothing/graph"): {"instance": [1]},
     ("POST", "/api/v1/models/nothing/trace"): {"instance": [1]},
 }
-PAGES = ("/", "/static/", "/jobs/", "/models/", "/sandbox", "/problems", "/docs", "/openapi.json")
+PAGES = ("/", "/static/", "/jobs", "/models", "/sandbox", "/system", "/problems", "/docs", "/openapi.json")
 
 
 @pytest.fixture(scope="module")

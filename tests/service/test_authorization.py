@@ -142,7 +142,7 @@ def _furnished(service: Keyed) -> World:
     model = alice.ask("GET", "/api/v1/models/moons").get_json()["id"]
     hers = {"dataset_id": dataset, "job_id": job, "batch_id": batch, "queued_id": queued, "model": model}
     paths = {**hers, "job": job, "name": "moons", "alias": "prod", "old_alias": "old", "number": "1"}
-    paths |= {"step": "1", "code": "no_key", "filename": "home.js", "asset": "swagger-ui.css"}
+    paths |= {"step": "1", "code": "no_key", "filename": "style.css", "asset": "swagger-ui.css"}
     return World(service, alice, reader, bob, {**paths, "exported": exported}, frozenset(hers.values()), bobs)
 
 

@@ -12,8 +12,9 @@ def test_the_parts_of_an_application_are_its_own(app: Flask) -> None:
         assert running() is app.extensions["gradhouse"]
 
 
-def test_until_keys_come_everything_is_the_local_owners() -> None:
-    assert owner() == LOCAL_OWNER
+def test_where_no_key_is_asked_for_everything_is_the_local_owners(app: Flask) -> None:
+    with app.test_request_context():
+        assert owner() == LOCAL_OWNER
 
 
 def test_what_is_missing_is_named_with_the_list_to_look_in() -> None:
