@@ -131,7 +131,7 @@ def _make_parts(settings: Settings) -> parts.Parts:
         database=database,
         broker=Broker(settings),
         storage=storage,
-        models=LoadedModels(database),
+        models=LoadedModels(database, max_bytes=settings.max_loaded_bytes),
         streams=BoundedSemaphore(settings.max_streams),
         presence=presence,
         lookout=Lookout(database, presence),

@@ -67,6 +67,9 @@ class Settings:
     max_cells: int = _setting(20_000_000, "most cells of a dataset", least=1)
     max_instances: int = _setting(100_000, "most rows of one prediction request", least=1)
 
+    max_loaded_bytes: int = _setting(
+        256 * MIB, "most memory of the decoded models that one API process keeps", least=0
+    )
     max_derivatives: int = _setting(5_000_000, "most numbers of one answer of derivatives", least=1)
     max_graph_nodes: int = _setting(20_000, "most nodes of one expression graph", least=1)
     max_drawn_nodes: int = _setting(2_000, "most nodes of a graph drawn as SVG", least=1)
