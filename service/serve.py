@@ -1,5 +1,6 @@
 """`gradhouse api`: the HTTP API behind Granian, in processes of its own."""
 
+import gc
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -48,4 +49,7 @@ def application() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     die_with_parent()
     settings = load_settings()
     configure_logging(settings, "api")
-    return create_app(settings)
+    app = create_app(settings)
+    gc.collect()
+    gc.freeze()  # what was made so far stays: the collector need not go through it while requests wait
+    return app

@@ -97,6 +97,7 @@ class Settings:
     webhook_pause_seconds: float = _setting(5.0, "pause after a first failed attempt; then x 5", least=0.01)
 
     concurrency: int = _setting(2, "jobs one worker trains at once", least=1, most=256)
+    niceness: int = _setting(10, "how far training steps back behind predictions (nice)", least=0, most=19)
     chunk_seconds: float = _setting(0.15, "training between two looks at the flags", least=0.001, most=5)
     first_progress_seconds: float = _setting(0.1, "first progress after a claim", least=0, most=5)
     progress_seconds: float = _setting(2.0, "training between two progress transactions", least=0.01, most=60)

@@ -161,7 +161,9 @@ class TrainedModel:
 def _sigmoid(x: Array) -> Array:
     """1 / (1 + e⁻ˣ), which an overflow of the exponential takes to 0, as it should be."""
     with np.errstate(over="ignore"):
-        return np.asarray(1.0 / (1.0 + np.exp(-x)))
+        powers = np.exp(-x)
+    powers += 1.0
+    return np.asarray(np.reciprocal(powers, out=powers))
 
 
 def _softmax(scores: Array) -> Array:

@@ -48,6 +48,7 @@ class Worker:
     def open_bench(self) -> None:
         """In a child, before its first job."""
         die_with_parent(self._pid)
+        os.nice(self._settings.niceness)  # on a machine that also answers requests these come first
         self._bench = Bench.open(self._settings, self._stopping)
         Reporter(self._bench, Presence(self._settings)).start()
         warm_up()
