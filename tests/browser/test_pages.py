@@ -55,8 +55,9 @@ def test_the_time_cursor_drives_everything(open_page: OpenPage, job: dict[str, A
 def pictures(page: Page) -> list[str]:
     """The surface and the network as they are drawn now."""
     page.evaluate("() => new Promise(requestAnimationFrame)")  # what was asked for last is drawn
-    surface = page.evaluate("() => document.getElementById('surface').toDataURL()")
-    return [str(surface), page.locator("#network").inner_html()]
+    look = "() => [...document.querySelectorAll('#surface, .network canvas')].map(each => each.toDataURL())"
+    found: list[str] = page.evaluate(look)
+    return found
 
 
 def test_play_goes_from_the_first_to_the_last(open_page: OpenPage, job: dict[str, Any]) -> None:

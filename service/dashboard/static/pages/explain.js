@@ -126,8 +126,12 @@ find("label").addEventListener("change", (event) => {
   state.label = event.target.value || null;
   update();
 });
-onThemeChange(picture);
-addEventListener("resize", () => requestAnimationFrame(picture));
+const redraw = () => requestAnimationFrame(() => {
+  wires.weigh(weights);
+  picture();
+});
+onThemeChange(redraw);
+addEventListener("resize", redraw);
 show("name", `${model.name ?? model.id}, version ${model.version}`);
 document.title = `${plain(model.name ?? model.id)} · Explain · gradhouse`;
 const measured = Object.entries(model.metrics?.validation ?? model.metrics?.train ?? {}).map(([name, value]) => `${name} ${number(value)}`);

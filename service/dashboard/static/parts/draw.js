@@ -1,13 +1,13 @@
 // Canvases: a surface with its points, and curves over epochs. Sign and class show by shape as well as colour.
 
-import { colours, number, plain } from "./page.js";
+import { channels, colours, number, plain } from "./page.js";
 
 // Okabe and Ito's colours, for every kind of colour vision.
 const CLASS_COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#777777"];
-const channels = CLASS_COLOURS.map((text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)));
+const CLASS_CHANNELS = CLASS_COLOURS.map(channels);
 const LOW = [222, 235, 247], HIGH = [8, 48, 107];
 
-function sharp(canvas) {
+export function sharp(canvas) {
   const ratio = devicePixelRatio || 1, { clientWidth, clientHeight } = canvas;
   const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -55,7 +55,7 @@ function shaded(network, scores, count) {
     const at = 4 * ((count - 1 - Math.floor(i / count)) * count + (i % count));
     if (network.classes) {
       for (let k = 0; k < scores.length; k++) one[k] = scores[k][i];
-      const colour = channels[network.label(one) % channels.length];
+      const colour = CLASS_CHANNELS[network.label(one) % CLASS_CHANNELS.length];
       const strength = scores.length === 1 ? 0.15 + 0.4 * Math.min(1, Math.abs(one[0])) : 0.45;
       for (let c = 0; c < 3; c++) image.data[at + c] = 255 + strength * (colour[c] - 255);
     } else for (let c = 0; c < 3; c++) image.data[at + c] = shade((values[i] - low) / (high - low || 1), c);

@@ -5,6 +5,7 @@ import { API, complain, show } from "./page.js";
 import { keyHeader } from "./key.js";
 
 const LEAST = 1_000, MOST = 10_000, QUIET_STREAM = 5_000, STREAM_AGAIN = 30_000; // milliseconds
+const STREAM_SLOTS = ["gradhouse-stream-1", "gradhouse-stream-2"];
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 export class Live {
@@ -57,8 +58,16 @@ export class Live {
     return new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
   }
 
-  // Reads the stream as long as it lasts; the browser's own EventSource could send no key.
+  // A browser opens some six connections to one service: at most so many pages of it may hold one for a stream.
   async listen() {
+    if (!navigator.locks) return this.read();
+    for (const slot of STREAM_SLOTS) {
+      if (await navigator.locks.request(slot, { ifAvailable: true }, (lock) => lock && this.read().then(() => true))) return;
+    }
+  }
+
+  // Reads the stream as long as it lasts; the browser's own EventSource could send no key.
+  async read() {
     this.abort = new AbortController();
     const headers = { ...keyHeader(), Accept: "text/event-stream", ...(this.last ? { "Last-Event-ID": this.last } : {}) };
     try {

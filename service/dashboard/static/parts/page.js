@@ -137,12 +137,19 @@ export function showRows(id, rows, key, cells) {
   place.replaceChildren(...wanted);
 }
 
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let known = null; // of this theme
+dark.addEventListener("change", () => (known = null));
+
 export function colours() {
+  if (known) return known;
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(name).trim();
-  return { ground: read("--canvas"), text: read("--canvas-text"), line: read("--canvas-line"), mark: read("--canvas-mark"), curves: [read("--canvas-first"), read("--canvas-second")] };
+  const curves = [read("--canvas-first"), read("--canvas-second")];
+  return (known = { text: read("--canvas-text"), line: read("--canvas-line"), mark: read("--canvas-mark"), ground: channels(read("--canvas-soft")), curves, signs: curves.map(channels) });
 }
 
-export function onThemeChange(work) {
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", work);
-}
+// "#0072b2" as three numbers.
+export const channels = (text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
+
+export const onThemeChange = (work) => dark.addEventListener("change", work);

@@ -1,45 +1,49 @@
 // The network as a drawing: a circle a neuron, a line a weight. Positive lines are whole, negative dashed.
+// Circles are elements, to be named and chosen; lines are drawn on a canvas below, for a thousand of them move at once.
 
-import { make, number, plain } from "./page.js";
+import { sharp } from "./draw.js";
+import { Lines } from "./lines.js";
+import { colours, make, number, plain } from "./page.js";
 
 const MOST_UNITS = 24; // of one layer; more do not fit on a screen
+const WIDTH = 640, HEIGHT = 320, THICKEST = 4.3;
 const MOST_SIGNS = 18; // of a name beside its dot; the whole name is its title
 const short = (name) => (plain(name).length > MOST_SIGNS ? `${plain(name).slice(0, MOST_SIGNS - 1)}…` : name);
 
 export class Wires {
-  // `place` is an svg element; `choose` is called with a neuron's name when one is clicked or entered.
+  // `place` is an svg element after a canvas; `choose` is called with a neuron's name when one is clicked or entered.
   constructor(place, network, choose) {
-    Object.assign(this, { place, network, choose, lines: [], dots: new Map() });
+    Object.assign(this, { place, canvas: place.previousElementSibling, network, choose, lines: [], dots: new Map() });
     this.build();
   }
 
   build() {
     const names = this.network.inputs.flatMap((input) => (input.type === "category" ? input.categories.map((c) => `${input.name}=${c}`) : [input.name]));
     const columns = [names, ...this.network.layers.map((layer, l) => Array.from({ length: layer.units }, (_, k) => `L${l + 1}.n${k + 1}`))];
-    const width = 640, height = 320, gap = width / columns.length;
-    this.place.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    this.radius = Math.min(8, (0.42 * height) / Math.min(MOST_UNITS, Math.max(...columns.map((column) => column.length))));
-    const spot = (l, k) => [gap * (l + 0.5), (height * (k + 0.5)) / Math.min(columns[l].length, MOST_UNITS)];
-    const wires = make("svg:g", { class: "wires" }), dots = make("svg:g", { class: "dots" });
+    const gap = WIDTH / columns.length;
+    this.place.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+    this.radius = Math.min(8, (0.42 * HEIGHT) / Math.min(MOST_UNITS, Math.max(...columns.map((column) => column.length))));
+    const spot = (l, k) => [gap * (l + 0.5), (HEIGHT * (k + 0.5)) / Math.min(columns[l].length, MOST_UNITS)];
+    const dots = make("svg:g", { class: "dots" });
+    let at = 0;
     this.network.layers.forEach((layer, l) => {
       for (let unit = 0; unit < Math.min(layer.units, MOST_UNITS); unit++) for (let k = 0; k < Math.min(layer.inputs, MOST_UNITS, columns[l].length); k++) {
-        const [[x1, y1], [x2, y2]] = [spot(l, k), spot(l + 1, unit)];
-        const line = make("svg:line", { x1, y1, x2, y2 });
-        wires.append(line);
-        this.lines.push({ line, layer: l, unit, k });
+        this.lines.push({ from: spot(l, k), to: spot(l + 1, unit), weight: at + unit * layer.inputs + k });
       }
+      at += (layer.inputs + 1) * layer.units;
     });
     columns.forEach((column, l) => column.slice(0, MOST_UNITS).forEach((name, k) => dots.append(this.dot(name, ...spot(l, k), l))));
-    this.place.replaceChildren(wires, dots);
+    this.place.replaceChildren(dots);
     this.stop("L1.n1");
     const hidden = columns.some((column) => column.length > MOST_UNITS);
-    if (hidden) this.place.append(make("svg:text", { x: 6, y: height - 6, class: "note" }, `the first ${MOST_UNITS} units of each layer`));
+    if (hidden) this.place.append(make("svg:text", { x: 6, y: HEIGHT - 6, class: "note" }, `the first ${MOST_UNITS} units of each layer`));
     this.place.setAttribute("aria-label", `Network: ${columns.map((c) => c.length).join(", ")} units${hidden ? `; ${MOST_UNITS} of each layer are drawn` : ""}`);
   }
 
   dot(name, cx, cy, layer) {
     const circle = make("svg:circle", { cx, cy, r: layer ? this.radius : 6 }), title = make("svg:title", {}, name);
-    const group = make("svg:g", { class: "dot" }, title, circle);
+    const ground = make("svg:circle", { cx, cy, r: circle.getAttribute("r"), class: "ground" }); // hides the lines below
+    const group = make("svg:g", { class: "dot" }, title, ground, circle);
     if (!layer) group.append(make("svg:text", { x: cx, y: cy - 10, "text-anchor": "middle" }, short(name)));
     if (layer === this.network.layers.length) group.append(make("svg:text", { x: cx + 14, y: cy + 4 }, short(this.outputName(name))));
     if (layer && this.choose) {
@@ -82,19 +86,17 @@ export class Wires {
     for (const [label, { group }] of this.dots) if (group.hasAttribute("tabindex")) group.setAttribute("tabindex", label === name ? 0 : -1);
   }
 
+  // Thick lines last, so that they are seen.
   weigh(parameters) {
-    const starts = [];
-    let at = 0, most = 1e-9;
-    for (const layer of this.network.layers) {
-      starts.push(at);
-      at += (layer.inputs + 1) * layer.units;
+    const { ground, signs } = colours(), most = this.lines.reduce((m, { weight }) => Math.max(m, Math.abs(parameters[weight])), 1e-9);
+    sharp(this.canvas);
+    const picture = new Lines(this.canvas, this.canvas.width / WIDTH, ground);
+    this.lines.sort((a, b) => Math.abs(parameters[a.weight]) - Math.abs(parameters[b.weight]));
+    for (const { from, to, weight } of this.lines) {
+      const w = parameters[weight];
+      picture.draw(from, to, 0.3 + ((THICKEST - 0.3) * Math.abs(w)) / most, signs[w < 0 ? 1 : 0], w < 0);
     }
-    for (const w of parameters) most = Math.max(most, Math.abs(w));
-    for (const { line, layer, unit, k } of this.lines) {
-      const w = parameters[starts[layer] + unit * this.network.layers[layer].inputs + k];
-      line.setAttribute("class", w < 0 ? "negative" : "positive");
-      line.setAttribute("stroke-width", (0.3 + (4 * Math.abs(w)) / most).toFixed(2));
-    }
+    picture.show();
   }
 
   // What each neuron holds, from the nodes of a graph; the strongest are the fullest.
