@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = "NO BROWSER: install chromium (apt-get install chromium) or name one in GRADHOUSE_TEST_BROWSER"
 
 
-@pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def running_service(folder: Path, **environment: str) -> Iterator[str]:
     """`gradhouse up` in a folder of its own: its address."""
-    folder = tmp_path_factory.mktemp("browser")
     port = free_port()
     words = ("up", "--data-dir", str(folder / "data"), "--port", str(port))
-    command = Command(*words, environment={"GRADHOUSE_LOG_LEVEL": "WARNING"}, log=folder / "up.log")
+    command = Command(
+        *words, environment={"GRADHOUSE_LOG_LEVEL": "WARNING", **environment}, log=folder / "up.log"
+    )
     address = f"http://127.0.0.1:{port}"
 
     def is_ready() -> bool:
@@ -31,9 +33,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         except httpx.TransportError:
             return False
 
-    eventually(is_ready, seconds=60, what="the service is ready")
-    yield address
-    command.close()
+    try:
+        eventually(is_ready, seconds=60, what="the service is ready")
+        yield address
+    finally:
+        command.close()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service that asks for no key: its address."""
+    with running_service(tmp_path_factory.mktemp("browser")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ try {
   const [jobs, models, status] = await Promise.all([ask("/jobs?limit=8"), ask("/models?limit=8"), ask("/status").catch(() => null)]);
   list("jobs", jobs.data, jobCells);
   list("models", models.data, modelCells);
-  if (status?.workers === 0) show("advice", "No worker is there, so trainings would wait. Start one: gradhouse worker");
+  if (status?.workers.length === 0) show("advice", "No worker is there, so trainings would wait. Start one: gradhouse worker");
 } catch (error) {
   complain(error);
 }

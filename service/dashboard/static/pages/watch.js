@@ -144,8 +144,8 @@ async function tell() {
   [find("cancel").hidden, find("stop").hidden, find("worst-box").hidden] = [job.done, job.status !== "running", !job.model_id];
   find("model").hidden = !job.model_id;
   if (job.model_id) find("model").href = `/models/${job.model_id}`;
-  const idle = job.status === "queued" && (await ask("/status")).workers === 0;
-  show("advice", idle ? "No worker is there, so the job waits. Start one: gradhouse worker" : "");
+  const alone = job.status === "queued" && (await ask("/status")).workers.length === 0;
+  show("advice", alone ? "No worker is there, so the job waits. Start one: gradhouse worker" : "");
 }
 
 function age() {

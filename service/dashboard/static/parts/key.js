@@ -8,6 +8,7 @@ export function keyHeader() {
 }
 
 export const hasKey = () => sessionStorage.getItem(NAME) !== null;
+export const forgetKey = () => sessionStorage.removeItem(NAME);
 
 let asking = null;
 
