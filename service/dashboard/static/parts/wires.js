@@ -15,6 +15,7 @@ export class Wires {
   constructor(place, network, choose) {
     Object.assign(this, { place, canvas: place.previousElementSibling, network, choose, lines: [], dots: new Map() });
     this.build();
+    new ResizeObserver(() => this.weighed && this.weigh(this.weighed)).observe(this.canvas);
   }
 
   build() {
@@ -89,7 +90,9 @@ export class Wires {
   // Thick lines last, so that they are seen.
   weigh(parameters) {
     const { ground, signs } = colours(), most = this.lines.reduce((m, { weight }) => Math.max(m, Math.abs(parameters[weight])), 1e-9);
+    this.weighed = parameters;
     sharp(this.canvas);
+    if (!this.canvas.width || !this.canvas.height) return; // not laid out yet
     const picture = new Lines(this.canvas, this.canvas.width / WIDTH, ground);
     this.lines.sort((a, b) => Math.abs(parameters[a.weight]) - Math.abs(parameters[b.weight]));
     for (const { from, to, weight } of this.lines) {
