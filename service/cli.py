@@ -1,5 +1,6 @@
 """The `gradhouse` command: what can be started, and how. Everything heavy is loaded by name, late."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -179,6 +180,56 @@ def restore(data_dir: Path | None, folder: Path) -> None:
     date on the way; the folder itself is not changed.
     """
     click.echo(_run(_BACKUP, _settings("restore", data_dir=data_dir), "restore", folder=folder))
+
+
+@main.command()
+@_data_dir
+@click.option("--days", type=click.FloatRange(0), default=30.0, show_default=True, help="What counts as old.")
+@click.option("--jobs", "with_jobs", is_flag=True, help="Old jobs that are done go too; their models stay.")
+@click.option("--dry-run", "dry", is_flag=True, help="Count, and change nothing.")
+def prune(data_dir: Path | None, days: float, *, with_jobs: bool, dry: bool) -> None:
+    """Forget what is old: checkpoints, snapshots, events, deliveries; and what nobody uses any more.
+
+    Curves, transitions, models and datasets stay. Safe while the service runs.
+    """
+    settings = _settings("prune", data_dir=data_dir)
+    gone = _run("service.operations.prune", settings, days=days, with_jobs=with_jobs, dry=dry)
+    for name, count in gone.items():
+        click.echo(f"{count:8d}  {name}")
+
+
+@main.command()
+@_data_dir
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of lines.")
+def doctor(data_dir: Path | None, *, as_json: bool) -> None:
+    """Look at settings, data directory, disk, database, broker, clocks, workers and compiler.
+
+    A line each; what is wrong comes with what to do, and makes the exit code 1. Changes nothing.
+    """
+    found = _run("service.operations.doctor", _settings("doctor", data_dir=data_dir))
+    facts = [{name: getattr(each, name) for name in ("level", "what", "fact", "remedy")} for each in found]
+    click.echo(json.dumps(facts) if as_json else "\n".join(map(str, found)))
+    sys.exit(any(each.level == "wrong" for each in found))
+
+
+@main.command()
+@_host
+@_port
+@click.option("--url", envvar="GRADHOUSE_URL", help="Its address.  [default: the settings' host and port]")
+@click.option("--key", envvar="GRADHOUSE_KEY", help="Where the service asks for one.")
+@click.option("--json", "as_json", is_flag=True, help="The service's answer as it is.")
+def status(host: str | None, port: int | None, url: str | None, key: str | None, *, as_json: bool) -> None:
+    """Ask a running service what runs: versions, workers, queue, jobs.
+
+    Exit codes: 0 answered, 3 unreachable, 4 refused, 5 the service failed.
+    """
+    module = import_module("service.operations.status")
+    try:
+        found = module.run(_settings("status", host=host, port=port), url=url, key=key)
+    except module.Unavailable as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    click.echo(json.dumps(found) if as_json else module.shown(found))
 
 
 _KEYS = "service.access.commands"

@@ -130,6 +130,10 @@ class Presence:
             messages=messages,
         )
 
+    def now_seconds(self) -> float:
+        """The broker's clock, in seconds since 1970. Raises RedisError."""
+        return self._now()
+
     def _now(self) -> float:
         seconds, microseconds = self._redis.time()
         return float(seconds) + float(microseconds) * 1e-6

@@ -71,5 +71,6 @@ TESTED_BY = {
     "service/tables/copying.py": "tests/service/operations/test_backup.py",
     "service/tables/deliveries.py": "tests/service/api/test_webhooks.py",
     "service/tables/events.py": "tests/service/api/test_job_events.py",
+    "service/tables/retention.py": "tests/service/operations/test_prune.py",
     "service/tables/idempotency.py": "tests/service/api/test_idempotency.py",
 }

@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, select, text
 
 from service.settings import Settings
 from service.tables import (
@@ -19,7 +19,7 @@ from service.tables import (
     models,
     snapshots,
 )
-from service.tables.base import Base, Database
+from service.tables.base import Base, Database, database_now
 
 METADATA: MetaData = Base.metadata
 TABLES = (
@@ -57,6 +57,20 @@ def require_current(database: Database) -> None:
     if found != HEAD:
         state = "has no tables yet" if found is None else f"is at revision {found}"
         raise OutdatedSchema(f"the database {state}, this version needs {HEAD}: run `gradhouse db upgrade`")
+
+
+def clock_seconds(database: Database) -> float:
+    """The database's clock, in seconds since 1970."""
+    with database.reading() as db:
+        now = db.scalars(select(database_now())).one()
+        return now.timestamp()
+
+
+def damage(database: Database) -> str | None:
+    """What SQLite's own check finds wrong in its file; None where it is sound."""
+    with database.reading() as db:
+        found: str = db.scalars(text("PRAGMA quick_check(1)")).one()
+        return None if found == "ok" else found
 
 
 def upgrade(database: Database, to: str = "head") -> None:

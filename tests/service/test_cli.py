@@ -29,6 +29,9 @@ COMMANDS = (
     "keys revoke",
     "backup",
     "restore",
+    "prune",
+    "doctor",
+    "status",
 )
 
 

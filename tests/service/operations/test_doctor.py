@@ -1,0 +1,109 @@
+"""The doctor finds what is wrong, and says how to mend it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from service.operations import doctor
+from service.operations.doctor import Finding
+from service.presence import Presence
+from service.settings import Settings
+from service.storage import Storage
+from tests.servers import ValkeyServer
+
+
+def levels(found: list[Finding]) -> dict[str, str]:
+    """The worst level of each thing that was looked at."""
+    order = ["ok", "warning", "wrong"]
+    worst: dict[str, str] = {}
+    for each in found:
+        worst[each.what] = max(each.level, worst.get(each.what, "ok"), key=order.index)
+    return worst
+
+
+@pytest.fixture
+def presence(settings: Settings) -> Iterator[Presence]:
+    opened = Presence(settings)
+    yield opened
+    opened.close()
+
+
+def test_a_house_in_order_is_told_as_such(settings: Settings, presence: Presence) -> None:
+    Storage(settings.datasets_dir)
+    settings.data_dir.chmod(0o700)
+    presence.announce("here/1:7:", 30, {"version": "0.0"})
+    found = doctor.run(settings)
+    wrong = {each.what for each in found if each.level == "wrong"}
+    assert not wrong, "\n".join(map(str, found))
+    told = levels(found)
+    for what in (
+        "settings",
+        "versions",
+        "data directory",
+        "database",
+        "migrations",
+        "broker",
+        "broker clock",
+    ):
+        assert told[what] == "ok", what
+    assert told["workers"] == "warning"  # of another version
+    assert told["compiler"] in {"ok", "warning"}
+    assert all(each.remedy for each in found if each.level != "ok")
+
+
+def test_what_is_away_is_named_with_its_remedy(settings: Settings, tmp_path: Path) -> None:
+    away = replace(
+        settings,
+        database_url="postgresql+psycopg://nobody@127.0.0.1:1/nothing",
+        broker_url="redis://127.0.0.1:1/0",
+        data_dir=tmp_path / "nowhere",
+    )
+    found = doctor.run(away)
+    told = levels(found)
+    assert (told["database"], told["broker"], told["data directory"]) == ("wrong", "wrong", "warning")
+    remedies = {each.what: each.remedy for each in found}
+    assert "GRADHOUSE_DATABASE_URL" in remedies["database"]
+    assert "GRADHOUSE_BROKER_URL" in remedies["broker"]
+
+
+def test_an_empty_database_wants_an_upgrade(settings: Settings, tmp_path: Path) -> None:
+    found = doctor.run(replace(settings, database_url=f"sqlite:///{tmp_path}/empty.db"))
+    (finding,) = (each for each in found if each.what == "migrations")
+    assert (finding.level, finding.remedy) == ("wrong", "gradhouse db upgrade")
+
+
+def test_a_damaged_database_file_is_found(settings: Settings, sqlite_url: str) -> None:
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    content = bytearray(file.read_bytes())
+    content[8192:16384] = b"\x5a" * 8192
+    file.write_bytes(content)
+    found = doctor.run(replace(settings, database_url=sqlite_url))
+    assert "wrong" in {levels(found).get("database file"), levels(found)["database"]}
+
+
+def test_a_misspelt_setting_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADHOUSE_LOG_LEVL", "DEBUG")
+    (finding,) = (each for each in doctor.run(settings) if each.what == "settings")
+    assert finding.level == "wrong"
+    assert finding.remedy == "did you mean GRADHOUSE_LOG_LEVEL?"
+
+
+def test_folders_that_are_open_to_others_are_found(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    settings.data_dir.chmod(0o755)
+    (finding,) = (each for each in doctor.run(settings) if each.what == "data directory")
+    assert (finding.level, finding.remedy) == ("warning", f"chmod go= {settings.data_dir}")
+
+
+def test_a_broker_that_forgets_is_found(settings: Settings, fragile_valkey: ValkeyServer) -> None:
+    fragile_valkey.client.config_set("maxmemory-policy", "allkeys-lru")
+    found = doctor.run(replace(settings, broker_url=fragile_valkey.url))
+    assert any("noeviction" in each.remedy for each in found if each.what == "broker")
+
+
+def test_clocks_that_differ_are_found() -> None:
+    finding = doctor._clock("database clock", lambda: 0.0)
+    assert finding.level == "warning"
+    assert "time server" in finding.remedy
