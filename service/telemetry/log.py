@@ -69,12 +69,10 @@ class RequestLog:
         self._logger = get_logger("service.requests")
 
     def wants(self, route: str, status: int) -> bool:
-        """Says whether the log shall tell of a request: 5xx always, others as the settings say."""
-        if status >= 500:
-            return self._least <= logging.ERROR
-        if self._least > logging.INFO or self._which == "none":
-            return False
-        return self._which == "all" or route not in PROBES
+        """Whether the log tells of a request: 5xx always, but for probes; else as the settings say."""
+        if route in PROBES:  # these answer 503 whenever somebody asks early
+            return self._which == "all" and self._least <= logging.INFO
+        return status >= 500 or (self._which != "none" and self._least <= logging.INFO)
 
     def write(self, **facts: Any) -> None:
         """Logs an answered request: method, route, status, ms, owner, request_id."""
