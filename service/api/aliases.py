@@ -15,6 +15,17 @@ from service.web.contract import Blueprint
 from service.web.schemas import Answer, Schema, StrictInt, shown
 
 _ALIAS = re.compile(r"(?![0-9]+$)[A-Za-z0-9._-]{1,100}", re.ASCII)
+_PARAMETER = {
+    "in": "path",
+    "name": "alias",
+    "required": True,
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 100,
+        "pattern": "^[A-Za-z0-9._-]*[A-Za-z._-][A-Za-z0-9._-]*$",
+    },
+}
 
 
 class AliasBody(Schema):
@@ -36,6 +47,7 @@ blueprint = Blueprint("aliases", "Words that stand for a version of a model.")
 
 
 @blueprint.put("/models/<name>/aliases/<alias>")
+@blueprint.documented(parameters=[_PARAMETER])
 @blueprint.body(AliasBody())
 @blueprint.answer(200, AliasSchema(), description="The alias has moved.")
 @blueprint.also(201, schema=AliasSchema(), description="The alias is new.")

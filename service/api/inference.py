@@ -137,7 +137,7 @@ def infer_version(model: str, number: str) -> Response:
     return _infer(model, f"{model}@{number}")
 
 
-@kserve.get("/<model>")
+@kserve.get("/<colonless:model>")
 @kserve.answer(200, AnyObject())
 def read_v1_ready(model: str) -> Response:
     """Say that a model can be asked."""

@@ -42,7 +42,7 @@ _EVENT = {
 _LAST_EVENT_ID = {
     "in": "header",
     "name": "Last-Event-ID",
-    "description": "A stream goes on after this event.",
+    "description": "The answer goes on after this event.",
     "schema": {"type": "string", "pattern": "^[0-9]+$"},
 }
 
@@ -65,12 +65,12 @@ blueprint = Blueprint("job events", "What happens to a job, in order.")
 @blueprint.answer(200, EventsPage())
 def read_job_events(query: Mapping[str, int], job_id: str) -> Response:
     """List what has happened to a job: a page, or with `Accept: text/event-stream` a stream that goes on."""
-    after, limit = query["after"], query["limit"]
+    after, limit = max(query["after"], _last_event_id()), query["limit"]
     with running().database.reading() as db:
         find_job(db, job_id)
         found = [] if _wants_stream() else events.read(db, job_id, after=after, limit=limit + 1)
     if _wants_stream():
-        return _stream(job_id, max(after, _last_event_id()))
+        return _stream(job_id, after)
     return page_response([_document(each) for each in found[:limit]], _next(found, limit))
 
 

@@ -17,6 +17,7 @@ from service.tables import jobs, models
 from service.tables.base import Transaction
 from service.tables.jobs import Status
 from service.tables.models import Model, Wanted
+from service.web.bodies import JSON_MEDIA_TYPE
 from service.web.conditional import tagged
 from service.web.contract import Blueprint
 from service.web.paging import PageQuery, page_response, page_schema
@@ -132,6 +133,9 @@ def read_model_parameters(model: str) -> Response:
 
 
 @blueprint.patch("/models/<model>")
+@blueprint.documented(
+    requestBody={"content": {JSON_MEDIA_TYPE: {"schema": {"allOf": [ModelChange(), {"minProperties": 1}]}}}}
+)
 @blueprint.body(ModelChange())
 @blueprint.answer(200, ModelSchema())
 def change_model(change: dict[str, Any], model: str) -> Response:

@@ -58,7 +58,7 @@ def body_schema() -> dict[str, Any]:
     """The JSON Schema of a job's body: the spec's own, and the envelope around it."""
     schema = spec_schema()
     envelope = {
-        "dataset_id": {"type": "string", "description": "what to train on"},
+        "dataset_id": {"type": "string", "minLength": 1, "maxLength": 40, "description": "what to train on"},
         "priority": {"type": "string", "enum": list(PRIORITIES), "default": "normal"},
         "metadata": {"type": ["object", "null"], "description": "yours; only kept"},
         "webhook": WEBHOOK_SCHEMA,

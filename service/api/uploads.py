@@ -10,11 +10,11 @@ from flask import request
 
 from engine.data.formats import MEDIA_TYPES, read_table, table_from_records, table_from_rows
 from engine.data.reading import Reading
-from engine.data.samples import make_sample
+from engine.data.samples import SAMPLES, make_sample
 from engine.data.table import Table
 from engine.errors import EngineError, Problem
 from service.api.parts import running
-from service.api.reading_options import parsed_options, read_options, reading_of
+from service.api.reading_options import TYPES, parsed_options, read_options, reading_of
 from service.errors import invalid
 from service.web.bodies import JSON_MEDIA_TYPE, body_file, json_body, require_media_type
 from service.web.schemas import Array, Object, Schema, Text, load
@@ -38,20 +38,30 @@ class DatasetBody(Schema):
     """A dataset as JSON: a sample, records, or columns and rows."""
 
     name = Text()
-    columns = Array()
-    rows = Array()
-    records = Array()
-    sample = Text()
+    columns = Array(metadata={"items": {"type": "string"}})
+    rows = Array(metadata={"items": {"type": "array", "items": {}}})
+    records = Array(metadata={"items": {"type": "object"}})
+    sample = Text(metadata={"enum": list(SAMPLES.names())})
     options = Object()
-    types = Object(metadata={"description": "Columns' types where you decide: number, boolean, category."})
-    nulls = Array(metadata={"description": "The texts that mean a missing cell, instead of the usual ones."})
+    types = Object(
+        metadata={
+            "additionalProperties": {"enum": list(TYPES)},
+            "description": "Columns' types where you decide.",
+        }
+    )
+    nulls = Array(
+        metadata={
+            "items": {"type": "string"},
+            "description": "The texts that mean a missing cell, instead of the usual ones.",
+        }
+    )
 
 
 class UploadQuery(Schema):
     """What a raw body cannot say itself."""
 
     name = Text(metadata={"description": "The dataset's name, where the body is the bare data."})
-    types = Text(most=100_000, metadata={"description": 'As JSON: {"zip": "category"}.'})
+    types = Text(most=30_000, metadata={"description": 'As JSON: {"zip": "category"}.'})
     nulls = Text(most=10_000, metadata={"description": 'As JSON: ["", "NA", "-99"].'})
 
 
@@ -73,6 +83,13 @@ class Upload:
     table: Table
 
 
+_ONE_SOURCE: dict[str, Any] = {
+    "oneOf": [
+        {"required": ["sample"], "not": {"required": ["columns"]}},
+        {"required": ["records"], "not": {"anyOf": [{"required": ["columns"]}, {"required": ["options"]}]}},
+        {"required": ["columns", "rows"], "not": {"required": ["options"]}},
+    ]
+}
 _file_form = {
     "type": "object",
     "required": ["file"],
@@ -84,7 +101,7 @@ _file_form = {
 REQUEST_BODY = {
     "required": True,
     "content": {
-        JSON_MEDIA_TYPE: {"schema": DatasetBody()},
+        JSON_MEDIA_TYPE: {"schema": {"allOf": [DatasetBody(), _ONE_SOURCE]}, "example": {"sample": "moons"}},
         FORM_MEDIA_TYPE: {"schema": _file_form},
         **{kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES if kind != JSON_MEDIA_TYPE},
     },

@@ -7,6 +7,7 @@ import flask_smorest
 import marshmallow
 from flask import Flask, Response
 from webargs.flaskparser import FlaskParser
+from werkzeug.routing import BaseConverter
 
 from service.errors import invalid
 from service.scopes import REQUIRES, Scope
@@ -25,6 +26,12 @@ class Decorator(Protocol):
 
     def __call__(self, view: View, /) -> View:
         """The wrapped endpoint."""
+
+
+class Colonless(BaseConverter):
+    """A part of a path without a colon: what comes after one names an action."""
+
+    regex = "[^/:]+"
 
 
 class _Parser(FlaskParser):
@@ -139,6 +146,7 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
     def __init__(self, app: Flask, version: str, *, keyed: bool = False) -> None:
         self._keyed = keyed
         app.config.update(API_TITLE="gradhouse", API_VERSION=version, OPENAPI_VERSION="3.1.0")
+        app.url_map.converters["colonless"] = Colonless
         super().__init__(app)
 
     def _register_error_handlers(self) -> None:

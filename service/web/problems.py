@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from urllib.parse import quote
 
 import orjson
 from flask import Flask, Response, request
@@ -14,6 +15,7 @@ from service.errors import ServiceError, problem_document
 from service.web.requests import request_id
 
 MEDIA_TYPE = "application/problem+json"
+_IN_PATHS = "/:@!$&'()*+,;=~"  # what a path may hold as it is (RFC 3986)
 FOREIGN_DOORS = ("/v1/", "/v2")
 
 _log = logging.getLogger(__name__)
@@ -50,14 +52,11 @@ def install(app: Flask, translate: Translate) -> None:
 
 def respond(error: ServiceError) -> Response:
     """The answer to a refused request."""
-    document = problem_document(
-        error.code, error.detail, hint=error.hint, instance=request.path, errors=error.errors
-    )
+    document = problem_document(error.code, error.detail, hint=error.hint, errors=error.errors)
     document |= {"status": error.status, "request_id": request_id()}
+    document["instance"] = quote(request.path, safe=_IN_PATHS, errors="replace")
     if request.path.startswith(FOREIGN_DOORS):
         document["error"] = error.detail  # the clients of these protocols read this and nothing else
-    # A path may hold bytes that are no UTF-8: orjson refuses them, and an error must not fail.
-    document["instance"] = document["instance"].encode("utf-8", "replace").decode()
     return Response(orjson.dumps(document), error.status, error.headers, mimetype=MEDIA_TYPE)
 
 

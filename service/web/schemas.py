@@ -1,5 +1,6 @@
 """Marshmallow fields that take no value for another, and their complaints as problems with pointers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
@@ -162,8 +163,15 @@ class StrictBool(_Strict, fields.Boolean):
         return value
 
 
+# Controls, and what is not seen but changes what is: zero widths, directions, line ends, tags (UTS 39).
+_TAGS = f"{chr(0xE0000)}-{chr(0xE007F)}"
+_UNSEEN = rf"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb{_TAGS}"
+VISIBLE = f"^[^{_UNSEEN}]*$"
+_visible = re.compile(VISIBLE.replace("$", r"\Z"))
+
+
 class Text(_Strict, fields.String):
-    """A line of text of bounded length without control characters; `choices` bounds it further."""
+    """A line of text of bounded length, all of it to be seen; `choices` bounds it further."""
 
     wanted = "a string"
 
@@ -171,7 +179,9 @@ class Text(_Strict, fields.String):
         self, *, most: int = 255, least: int = 1, choices: Sequence[str] = (), **options: Any
     ) -> None:
         bounds: dict[str, Any] = (
-            {"enum": list(choices)} if choices else {"minLength": least, "maxLength": most}
+            {"enum": list(choices)}
+            if choices
+            else {"minLength": least, "maxLength": most, "pattern": VISIBLE}
         )
         super().__init__(metadata={**bounds, **options.pop("metadata", {})}, **options)
         self.least, self.most, self.choices = least, most, tuple(choices)
@@ -184,8 +194,9 @@ class Text(_Strict, fields.String):
         if not self.least <= len(value) <= self.most:
             words = f"must have {self.least} to {self.most} characters, got {len(value)}"
             raise ValidationError([Fault("out_of_range", words)])
-        if not value.isprintable():
-            raise ValidationError([Fault("invalid_text", "must not hold control characters")])
+        if not _visible.match(value):
+            words = "must not hold control characters, nor others that cannot be seen"
+            raise ValidationError([Fault("invalid_text", words)])
         return value
 
     def _unknown(self, value: str) -> Fault:

@@ -12,9 +12,10 @@ from service.web.schemas import Anything, Schema, StrictFloat, StrictInt
 
 OUTPUT_HELP = "Index into the model's scores; default the predicted class's."
 LABEL_HELP = "A class instead of an index. A model of two classes has one score, positive for the second."
+LABEL_TYPES = ["string", "number", "boolean"]
 OUTPUT_MEMBERS: dict[str, Any] = {
     "output": {"type": "integer", "minimum": 0, "description": OUTPUT_HELP},
-    "label": {"description": LABEL_HELP},
+    "label": {"type": LABEL_TYPES, "description": LABEL_HELP},
 }
 
 
@@ -41,7 +42,7 @@ class OutputSchema(Schema):
     """Which output is explained."""
 
     output = StrictInt(minimum=0, metadata={"description": OUTPUT_HELP})
-    label = Anything(metadata={"description": LABEL_HELP})
+    label = Anything(metadata={"type": LABEL_TYPES, "description": LABEL_HELP})
 
 
 def output_of(model: TrainedModel, chosen: Mapping[str, Any]) -> int | None:

@@ -127,6 +127,7 @@ def list_checkpoints(query: Mapping[str, Any], job_id: str) -> Response:
 
 @blueprint.get("/jobs/<job_id>/steps/<step>")
 @tagged
+@blueprint.refuses(410)
 @blueprint.answer(200, StepSchema())
 def read_step(job_id: str, step: str) -> Response:
     """Show one step, counted from 1: parameters, gradients, the update, and what each row lost."""
@@ -148,6 +149,7 @@ def read_step(job_id: str, step: str) -> Response:
 
 @blueprint.get("/jobs/<job_id>/network")
 @tagged
+@blueprint.refuses(410)
 @blueprint.answer(200, NetworkSchema())
 def read_job_network(job_id: str) -> Response:
     """Show the network that a job trains: layers, and how raw inputs are scaled."""
@@ -159,6 +161,7 @@ def read_job_network(job_id: str) -> Response:
 
 @blueprint.get("/models/<model>/network")
 @tagged
+@blueprint.refuses(410)
 @blueprint.answer(200, NetworkSchema())
 def read_model_network(model: str) -> Response:
     """Show a model's network: layers, and how raw inputs are scaled; parameters stand elsewhere."""
