@@ -28,7 +28,8 @@ BOUNDS = {
     "GRADHOUSE_LOG_LEVEL": "WARNING",
 }
 # What these take depends on data that no schema can name: the columns of a dataset, the inputs of a model,
-# the names in an expression, a digest. Elsewhere a request that its schema allows must not be refused.
+# the names in an expression, a digest, a binary tensor's bytes. Elsewhere a request that its schema allows
+# must not be refused.
 BOUND_TO_DATA = (
     "POST /api/v1/datasets",
     "POST /api/v1/datasets:preview",
@@ -106,7 +107,9 @@ def tested(tmp_path: Path, shared_valkey: ValkeyServer) -> Iterator[Judged]:
     ]
     (tmp_path / "auth.yaml").write_text("auth:\n" + "".join(entries))
     (tmp_path / "schemathesis.toml").write_text(
-        CONFIG.format(usual=_array(USUAL), names=_array(BOUND_TO_DATA), statuses=_array([*USUAL, "422"]))
+        CONFIG.format(
+            usual=_array(USUAL), names=_array(BOUND_TO_DATA), statuses=_array([*USUAL, "400", "422"])
+        )
     )
     parts = [
         Command(name, environment=environment, log=tmp_path / f"{name}.log") for name in ("api", "worker")

@@ -55,7 +55,7 @@ blueprint = Blueprint("hard_rows", "Which rows hurt.")
 @blueprint.get("/jobs/<job_id>/rows/worst")
 @tagged
 @blueprint.query(WorstQuery())
-@blueprint.refuses(410)
+@blueprint.refuses(409, 410)
 @blueprint.answer(200, WorstRowsSchema())
 def list_worst_rows(query: Mapping[str, Any], job_id: str) -> Response:
     """List the rows of the dataset with the greatest loss under the job's final model."""

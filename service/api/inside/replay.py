@@ -127,13 +127,11 @@ def list_checkpoints(query: Mapping[str, Any], job_id: str) -> Response:
 
 @blueprint.get("/jobs/<job_id>/steps/<step>")
 @tagged
-@blueprint.refuses(410)
+@blueprint.refuses(409, 410)
 @blueprint.answer(200, StepSchema())
 def read_step(job_id: str, step: str) -> Response:
     """Show one step, counted from 1: parameters, gradients, the update, and what each row lost."""
-    with running().database.reading() as db:
-        job = find_job(db, job_id)
-    spec = TrainingSpec.from_document(job.spec)
+    job, spec = _training(job_id)
     replay = Replay(spec, *_tables(job, spec), job.executor)
     number = _recorded_step(job, replay, step)
     with running().database.reading() as db:
@@ -153,19 +151,25 @@ def read_step(job_id: str, step: str) -> Response:
 @blueprint.answer(200, NetworkSchema())
 def read_job_network(job_id: str) -> Response:
     """Show the network that a job trains: layers, and how raw inputs are scaled."""
-    with running().database.reading() as db:
-        job = find_job(db, job_id)
-    spec = TrainingSpec.from_document(job.spec)
+    job, spec = _training(job_id)
     return jsonify(network_of_training(spec, *_tables(job, spec)))
 
 
 @blueprint.get("/models/<model>/network")
 @tagged
-@blueprint.refuses(410)
 @blueprint.answer(200, NetworkSchema())
 def read_model_network(model: str) -> Response:
     """Show a model's network: layers, and how raw inputs are scaled; parameters stand elsewhere."""
     return jsonify(network_of_model(load_model(model).trained))
+
+
+def _training(job_id: str) -> tuple[Job, TrainingSpec]:
+    """A job that trains, and its spec; raises ServiceError for any other."""
+    with running().database.reading() as db:
+        job = find_job(db, job_id)
+    if job.kind != "train":
+        raise ServiceError("not_found", f"job {job.id} trains no network: it is a {job.kind}")
+    return job, TrainingSpec.from_document(job.spec)
 
 
 def _by_epoch(

@@ -28,7 +28,7 @@ def test_what_the_framework_aborts_is_a_problem(status: int, code: str) -> None:
     document = answer.get_json(force=True)
     assert answer.content_type == "application/problem+json"
     assert document["code"] == code
-    assert document["instance"] == "/é"
+    assert document["instance"] == "/%C3%A9"
 
 
 def test_an_error_of_another_room_is_translated() -> None:

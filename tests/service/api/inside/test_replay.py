@@ -88,3 +88,13 @@ def test_bounds_are_named(client: FlaskClient, trained: dict[str, Any]) -> None:
 def test_the_newest_can_be_asked_for_alone(client: FlaskClient, trained: dict[str, Any]) -> None:
     rows = json_of(client.get(f"/api/v1/jobs/{trained['id']}/checkpoints?newest=2"))["data"]
     assert [row["epoch"] for row in rows] == [20, 21]
+
+
+def test_a_job_that_trains_nothing_has_no_network_and_no_steps(
+    client: FlaskClient, trained: dict[str, Any], dataset: str
+) -> None:
+    batch = client.post(
+        f"/api/v1/models/{trained['model_id']}/batch-predictions", json={"dataset_id": dataset}
+    )
+    for part in ("network", "steps/1"):
+        problem_of(client.get(f"/api/v1/jobs/{json_of(batch)['id']}/{part}"), 404, "not_found")
