@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -69,20 +70,26 @@ class RequestLog:
         self._logger = get_logger("service.requests")
 
     def wants(self, route: str, status: int) -> bool:
-        """Whether the log tells of a request: 5xx always, but for probes; else as the settings say."""
-        if route in PROBES:  # these answer 503 whenever somebody asks early
-            return self._which == "all" and self._least <= logging.INFO
-        return status >= 500 or (self._which != "none" and self._least <= logging.INFO)
+        """Whether the log tells of a request: failures always, all others as the settings say."""
+        if _is_failure(status):
+            return True
+        asked_for = self._which == "all" or (self._which == "no_probes" and route not in PROBES)
+        return asked_for and self._least <= logging.INFO
 
     def write(self, **facts: Any) -> None:
         """Logs an answered request: method, route, status, ms, owner, request_id."""
-        level = "error" if facts["status"] >= 500 else "info"
+        level = "error" if _is_failure(facts["status"]) else "info"
         if not self._json:
             self._logger.log(logging.getLevelNamesMapping()[level.upper()], "request", **facts)
             return
         line = {"process": "api", "event": "request", **facts, "level": level}
         line["timestamp"] = datetime.now(UTC)
         os.write(2, orjson.dumps(line, option=_LINE))  # one write a line: threads do not mix theirs
+
+
+def _is_failure(status: int) -> bool:
+    """Whether an answer is our fault: 503 is a refusal with a time to come again, and load brings many."""
+    return status >= 500 and status != HTTPStatus.SERVICE_UNAVAILABLE
 
 
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z

@@ -80,11 +80,11 @@ def test_the_settings_say_which_requests_leave_a_line(
     log_requests: str, log_level: str, told: set[str]
 ) -> None:
     log = RequestLog(Settings(log_requests=log_requests, log_level=log_level))
-    asked = {"/x": 200, "/healthz": 200, "broken": 503}
+    asked = {"/x": 200, "/healthz": 200, "broken": 500}
     assert {route for route, status in asked.items() if log.wants(route, status)} == told
 
 
-@pytest.mark.parametrize(("status", "level"), [(200, "info"), (503, "error")])
+@pytest.mark.parametrize(("status", "level"), [(200, "info"), (503, "info"), (500, "error")])
 def test_a_requests_json_line_has_the_shape_of_all_others(
     capfd: pytest.CaptureFixture[str], status: int, level: str
 ) -> None:
