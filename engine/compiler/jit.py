@@ -16,8 +16,21 @@ from llvmlite import binding as llvm
 
 from engine.compiler.store import ObjectStore, default_directory
 
-_ENGINE = Path(__file__).parent.parent
-_WRITERS = ("compiler", "autograd", "nn", "randomness.py")
+
+def _digest(*parts: str) -> str:
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _source_digest(*places: str) -> str:
+    """The digest of some of the engine's source."""
+    paths = [Path(__file__).parent.parent / place for place in places]
+    files = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    return _digest(*(file.read_text() for file in files))
+
+
+# All that has a part in what a recipe's text becomes. Read while it is imported, not later: an editor may
+# have changed it since.
+_WRITERS = _source_digest("compiler", "autograd", "nn", "randomness.py")
 
 _LOCK = threading.Lock()  # LLVM compiles one module at a time
 
@@ -88,7 +101,7 @@ def compile_text(
     if recipe is None or store is None:
         text = recipe = text if isinstance(text, str) else text()
     else:
-        recipe = f"{_writers_digest()}\n{recipe}"
+        recipe = f"{_WRITERS}\n{recipe}"
     key = _digest(
         llvmlite.__version__, llvm.get_default_triple(), target.cpu, target.features, *names, recipe
     )
@@ -104,20 +117,6 @@ def compile_text(
     if store and known is None:
         store.write(key, code)
     return Compiled(engine, names)
-
-
-def _digest(*parts: str) -> str:
-    return sha256("\n".join(parts).encode()).hexdigest()
-
-
-@cache
-def _writers_digest() -> str:
-    """The digest of all source that has a part in what a recipe's text becomes."""
-    places = [_ENGINE / name for name in _WRITERS]
-    files = [
-        file for place in places for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place])
-    ]
-    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _machine_code(text: str, machine: Any) -> bytes:

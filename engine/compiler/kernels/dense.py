@@ -59,7 +59,8 @@ class Product:
 
     `lead` rows stand before the weights in a panel (1: the biases, from which the sums start), `stride`
     is the size of a panel of weights. `activation` names what is done to each sum; `slope` is the rule
-    by which a gradient goes through the activation of the layer below.
+    by which a gradient goes through the activation of the layer below. Where `in_place`, the results stand
+    in place of that activation's own, from which the rule takes its slope.
     """
 
     inputs: Panels
@@ -70,6 +71,7 @@ class Product:
     activation: str | None = None
     slope: Slope = None
     split: bool = True
+    in_place: bool = False
 
     @property
     def chains(self) -> int:
@@ -101,7 +103,8 @@ def _product_panel(
     def tile(row: Index, _: list[str]) -> list[str]:
         sums = _product_tile(code, spec, code.at("%a", code.multiply(row, spec.inputs.width)), weights, start)
         place = code.add(offset, code.multiply(row, width))
-        out, source = code.at("%out", place), code.at("%s", place)
+        out = code.at("%out", place)
+        source = out if spec.in_place and spec.slope != STORED else code.at("%s", place)
         for k, total in enumerate(sums):
             result = sloped(code, spec.slope, total, partial(code.load, source, k * lanes))
             code.store(finish(code, result), out, k * lanes)

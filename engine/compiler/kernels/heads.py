@@ -18,7 +18,7 @@ from engine.compiler.assembly.ir import Index, Vector
 from engine.compiler.assembly.lower import Trace, lowered
 from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import ZERO, Vectors
-from engine.compiler.kernels.dense import Rows, Slope, sloped
+from engine.compiler.kernels.dense import STORED, Rows, Slope, sloped
 from engine.compiler.kernels.layout import LayerLayout, Panels
 
 TALLIES = 3
@@ -109,14 +109,13 @@ class DotHead:
     slope: Slope
 
 
-_PARAMETERS = ["%a*", "%w*", "%y*", "%r*", "%z*", "%g*", "%s*", "%d*", "%sums*", "%count", "%rows"]
+_PARAMETERS = ["%a*", "%w*", "%y*", "%r*", "%z*", "%s*", "%d*", "%sums*", "%count", "%rows"]
 
 
 def dot_head(module: Module, spec: DotHead) -> str:
-    """The kernel of a single output unit: scores, loss, slopes, gradient.
+    """The kernel of a single output unit: scores, loss, gradient, and slopes in place of the inputs.
 
-    Arguments: inputs, parameters, targets, weights, scratch, slopes, source of slopes, gradient, sums;
-    count, rows.
+    Arguments: inputs, parameters, targets, weights, scratch, stored slopes, gradient, sums; count, rows.
     """
     return module.define(spec, "dot_head", _PARAMETERS, lambda code: _dot_head(code, spec))
 
@@ -225,16 +224,17 @@ def _group_gradient(
     live = spec.rows.in_group(lanes)
     offset = code.multiply(panel, spec.rows.capacity * inputs.width)
     place = code.add(offset, code.multiply(row, inputs.width))
-    a, g, s = (code.at(pointer, place) for pointer in ("%a", "%g", "%s"))
+    a, s = code.at("%a", place), code.at("%s", place)
     slopes = code.at("%z", row)
     for r in range(live):
         slope = code.spread(slopes, r)
         for v, weight in enumerate(weights):
             where = r * inputs.width + v * lanes
-            totals[v] = code.fma(slope, code.load(a, where), totals[v])
+            given = code.load(a, where)
+            totals[v] = code.fma(slope, given, totals[v])
             if spec.below:
-                down = sloped(code, spec.slope, code.times(slope, weight), partial(code.load, s, where))
-                code.store(down, g, where)
+                source = partial(code.load, s, where) if spec.slope == STORED else lambda given=given: given
+                code.store(sloped(code, spec.slope, code.times(slope, weight), source), a, where)
     return totals
 
 

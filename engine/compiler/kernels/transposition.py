@@ -1,10 +1,18 @@
-"""The transposed copy of a layer's weights, by which slopes are carried back through it."""
+"""How slopes are carried back through a layer: by a transposed copy of its weights, or a single row without.
+
+A copy pays where a batch has several rows. For one row, dot products with the weights as they lie are less
+work than turning them.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
 
 from engine.compiler.assembly.ir import Index
 from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import ZERO, Vectors
+from engine.compiler.kernels.dense import STORED, Rows, Slope, sloped
 from engine.compiler.kernels.layout import LayerLayout
 
 
@@ -51,3 +59,52 @@ def _transpose_block(code: Vectors, layout: LayerLayout, at: tuple[Index, Index]
         for c, column in enumerate(code.transposed(rows + [ZERO] * (lanes - live))):
             if outputs.count > 1 or v * lanes + c < outputs.size:
                 code.store(column, "%t", code.add(home, (v * lanes + c) * inputs.width))
+
+
+@dataclass(frozen=True, slots=True)
+class RowGradient:
+    """The slopes of one row by a layer's inputs, in their place; `slope` is the rule of the layer below."""
+
+    layout: LayerLayout
+    rows: Rows
+    slope: Slope
+
+
+def row_gradient(module: Module, spec: RowGradient) -> str:
+    """The kernel `(slopes, parameters, inputs, stored slopes)`."""
+
+    def emit(code: Vectors) -> None:
+        whole, rest = divmod(spec.layout.inputs.size, code.real.lanes)
+
+        def block(k: Index, _: list[str]) -> list[str]:
+            _row_block(code, spec, k, code.real.lanes)
+            return []
+
+        if whole:
+            code.loop(0, whole, 1, [], block)
+        if rest:
+            _row_block(code, spec, whole, rest)
+
+    return module.define(spec, "row_gradient", ["%g*", "%w*", "%a*", "%s*"], emit)
+
+
+def _row_block(code: Vectors, spec: RowGradient, k: Index, live: int) -> None:
+    """The slopes of the k-th vector of inputs, of which `live` are real: one dot product each."""
+    inputs, outputs, lanes = spec.layout.inputs, spec.layout.outputs, code.real.lanes
+    first = code.multiply(code.add(code.multiply(k, lanes), 1), outputs.width)
+
+    def panel(p: Index, sums: list[str]) -> list[str]:
+        slopes = code.at("%g", code.multiply(p, spec.rows.capacity * outputs.width))
+        weights, sums = code.at("%w", code.add(code.multiply(p, spec.layout.panel), first)), list(sums)
+        for v in range(outputs.vectors):
+            slope = code.load(slopes, v * lanes)
+            for r in range(live):
+                sums[r] = code.fma(code.load(weights, r * outputs.width + v * lanes), slope, sums[r])
+        return sums
+
+    sums = code.loop(0, outputs.count, 1, [(code.real.vector, ZERO)] * live, panel)
+    place = code.multiply(code.divide(k, inputs.vectors), spec.rows.capacity * inputs.width)
+    place = code.add(place, code.multiply(code.remainder(k, inputs.vectors), lanes))
+    source = partial(code.load, "%s" if spec.slope == STORED else "%a", place)
+    total = sloped(code, spec.slope, code.sums(sums + [ZERO] * (lanes - live)), source)
+    code.store(total, "%a", place)

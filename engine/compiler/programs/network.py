@@ -20,7 +20,7 @@ from engine.compiler.kernels.dense import (
 from engine.compiler.kernels.draws import sub_key
 from engine.compiler.kernels.heads import TALLIES, DotHead, dot_head
 from engine.compiler.kernels.layout import LayerLayout
-from engine.compiler.kernels.transposition import transposition
+from engine.compiler.kernels.transposition import RowGradient, row_gradient, transposition
 from engine.compiler.kernels.updates import UpdateKernels
 from engine.compiler.programs.regions import Regions
 from engine.compiler.programs.shape import ProgramShape
@@ -134,10 +134,10 @@ class Network:
         kernel = activation_pass(self._module, spec, activation.trace)
         code.call(kernel, tiled, own, pointers=[self.place(code, f"values {i + 1}"), slopes])
 
-    def _slope_source(self, code: Vectors, layer: int) -> str:
-        """Where the slopes of a layer's activation are read from."""
-        slope = self._shape.activations[layer].slope
-        return self.place(code, f"{'stored' if slope == STORED else 'values'} {layer + 1}")
+    def _stored_slopes(self, code: Vectors, layer: int) -> str:
+        """Where the slopes of a layer's activation are stored, if they are not known from its results."""
+        stored = self._shape.activations[layer].slope == STORED
+        return self.place(code, f"stored {layer + 1}") if stored else NULL
 
     def _sums(self, code: Vectors, *, training: bool) -> str:
         return self.sum_address(code, 0 if training else TALLIES * self._shape.real.lanes)
@@ -159,8 +159,7 @@ class Network:
         pointers += [self._input(code, name, training=training) for name in ("targets", "weights")]
         pointers += [
             self.place(code, "scores"),
-            self.place(code, f"slopes {i}") if below else NULL,
-            self._slope_source(code, i - 1) if below else NULL,
+            self._stored_slopes(code, i - 1) if below else NULL,
             self._gradient(code, i),
             self._sums(code, training=training),
         ]
@@ -177,20 +176,20 @@ class Network:
         code.call(class_head(self._module, spec), *rows, pointers=pointers)
 
     def backward(self, code: Vectors, count: Index) -> None:
-        """From the head's slopes to every layer's gradient and, unless it is clipped, its update."""
+        """From the head's slopes to every layer's gradient and, unless it is deferred, its update.
+
+        Slopes take the place of the values they belong to, once nobody needs those: half the memory, so
+        that more of a batch stays in the nearest caches.
+        """
         shape, tiled = self._shape, self._tiled(code, count)
         for i in reversed(range(len(shape.layouts))):
             layout = shape.layouts[i]
             if layout.is_dot:
                 self._update(code, i)
                 continue
-            slopes = (
-                self._output_slopes(code, tiled)
-                if i == len(shape.layouts) - 1
-                else self.place(code, f"slopes {i + 1}")
-            )
-            if i:
-                self._input_gradient(code, i, slopes, tiled)
+            if i == len(shape.layouts) - 1:
+                self._scale_output_slopes(code, tiled)
+            slopes = self.place(code, f"values {i + 1}")
             update = None if self.deferred else self._updates.update()
             kernel = weight_gradient(
                 self._module, WeightGradient(replace(layout, start=0), self._rows, update)
@@ -198,6 +197,8 @@ class Network:
             pointers = [self.place(code, f"values {i}"), slopes, self._parameters(code, layout)]
             pointers += [self._gradient(code, i), self.place(code, "constants")]
             code.call(kernel, tiled, pointers=pointers)
+            if i:
+                self._input_gradient(code, i, slopes, tiled)
             if i and not self.deferred:
                 self._transpose(code, i)
 
@@ -207,23 +208,26 @@ class Network:
             return self.place(code, "gradient", self._shape.layouts[i].start)
         return self.place(code, f"gradient {i}")
 
-    def _output_slopes(self, code: Vectors, tiled: Index) -> str:
+    def _scale_output_slopes(self, code: Vectors, tiled: Index) -> None:
         """The slopes of several outputs stand where their scores did; an activation still scales them."""
         last, activation = len(self._shape.layouts), self._shape.activations[-1]
-        slopes = self.place(code, f"values {last}")
         if activation.slope == STORED:
             kernel = scaling_pass(self._module, self._shape.layouts[-1].outputs, self._rows)
-            code.call(kernel, tiled, pointers=[slopes, self.place(code, f"stored {last}")])
-        return slopes
+            pointers = [self.place(code, f"{name} {last}") for name in ("values", "stored")]
+            code.call(kernel, tiled, pointers=pointers)
 
     def _input_gradient(self, code: Vectors, i: int, slopes: str, tiled: Index) -> None:
-        layout, below = self._shape.layouts[i], self._shape.activations[i - 1]
+        """Slopes by a layer's inputs, in their place; the copy still has the weights before their update."""
+        layout, slope = self._shape.layouts[i], self._shape.activations[i - 1].slope
+        values, stored = self.place(code, f"values {i}"), self._stored_slopes(code, i - 1)
+        if self.regions.by_row:
+            kernel = row_gradient(self._module, RowGradient(replace(layout, start=0), self._rows, slope))
+            code.call(kernel, pointers=[slopes, self._parameters(code, layout), values, stored])
+            return
         stride = layout.outputs.padded * layout.inputs.width
-        spec = Product(layout.outputs, layout.inputs, 0, stride, self._rows, slope=below.slope)
+        spec = Product(layout.outputs, layout.inputs, 0, stride, self._rows, slope=slope, in_place=True)
         kernel = product(self._module, spec, lambda _, total: total)
-        pointers = [slopes, self.place(code, f"transposed {i}"), self.place(code, f"slopes {i}")]
-        source = self._slope_source(code, i - 1) if below.slope else NULL
-        code.call(kernel, tiled, pointers=[*pointers, source])
+        code.call(kernel, tiled, pointers=[slopes, self.place(code, f"transposed {i}"), values, stored])
 
     def _transpose(self, code: Vectors, i: int) -> None:
         layout = self._shape.layouts[i]
@@ -233,7 +237,7 @@ class Network:
     def transpose_all(self, code: Vectors) -> None:
         """Makes every transposed copy."""
         for i, layout in enumerate(self._shape.layouts):
-            if i and not layout.is_dot:
+            if i and not layout.is_dot and not self.regions.by_row:
                 self._transpose(code, i)
 
     def _update(self, code: Vectors, i: int) -> None:

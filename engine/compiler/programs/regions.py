@@ -23,6 +23,7 @@ class Regions:
         self._places: dict[str, int] = {}
         self.packed = shape.layouts[-1].end
         self.deferred = shape.clipped or self.packed <= DEFERRED_NUMBERS
+        self.by_row = self.deferred and rows.batch == 1  # slopes go back by the weights, not by a copy
         self._add("parameters", self.packed * (1 + moments + shape.guarded))  # then the mask of padding
         self._add("best", self.packed)
         self._add("constants", slots * shape.real.lanes)
@@ -57,9 +58,7 @@ class Regions:
             self._add(f"values {i + 1}", panels)
             if activation.slope == STORED:
                 self._add(f"stored {i + 1}", panels)
-            if layout is not shape.layouts[-1]:
-                self._add(f"slopes {i + 1}", panels)
-            if i:
+            if i and not self.by_row:
                 self._add(f"transposed {i}", transposed_size(layout))
 
     @property

@@ -88,8 +88,14 @@ class ProgramShape:
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         parts["loss"] = [getattr(self.loss, field.name) for field in fields(Loss) if field.name != "function"]
         if self.loss.name not in LOSSES:
-            parts["graph"] = Trace(self.loss.function, 2).text
+            parts["graph"] = self._loss_graph().text
         return repr(parts)
+
+    def _loss_graph(self) -> Trace:
+        loss, count = self.loss.function, self.layers[-1].units
+        return (
+            Trace(lambda *v: loss(v[:count], v[count:]), 2 * count) if self.loss.rowwise else Trace(loss, 2)
+        )
 
     def rows(self, registers: int) -> Rows:
         """How a batch's rows are laid out for a CPU with so many vector registers.

@@ -1,4 +1,4 @@
-"""Transposed weights: blocks, tails, panels."""
+"""Slopes on their way back: transposed weights, and single rows without them."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,8 @@ from engine.compiler.jit import compile_text
 from engine.compiler.kernels.layout import LayerLayout, Panels
 from engine.compiler.kernels.transposition import transposed_size, transposition
 from engine.execution.compiled_data import aligned_zeros
+from tests.engine.compiler.plans import make_plan, optimizer
+from tests.engine.execution.test_compiled import assert_same
 
 
 @pytest.mark.parametrize("inputs", [1, 7, 8, 9, 16, 17, 40])
@@ -32,3 +34,17 @@ def test_every_weight_finds_its_transposed_place_and_padding_stays_0(inputs: int
     flat = found.reshape(layout.outputs.padded, -1)
     assert np.array_equal(flat[:outputs, :inputs], weights)
     assert not flat[:outputs, inputs:].any()
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 16, 17, 24])
+@pytest.mark.parametrize("activation", ["relu", "silu", "linear"])
+def test_single_rows_train_alike(width: int, activation: str) -> None:
+    plan, state = make_plan([width, width, width + 1, 2], activation=activation, rows=7, batch=1, epochs=2)
+    assert_same(plan, state, 1e-11)
+
+
+def test_single_rows_of_a_wide_network_and_clipped_ones_train_alike() -> None:
+    plan, state = make_plan([5, 40, 33, 1], rows=7, batch=1, epochs=2)
+    assert_same(plan, state, 1e-11)
+    plan, state = make_plan([5, 40, 33, 1], rows=7, batch=1, epochs=2, choice=optimizer("sgd", clip_norm=0.1))
+    assert_same(plan, state, 1e-11)
