@@ -22,8 +22,9 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 import click  # noqa: E402 - the numbers of threads must be set before NumPy is loaded
 import numpy as np  # noqa: E402
 
-from benchmarks import peers, predictions  # noqa: E402
+from benchmarks import predictions  # noqa: E402
 from benchmarks.machine import floor_microseconds, peak_gflops  # noqa: E402
+from benchmarks.peers import is_installed, peer  # noqa: E402
 from benchmarks.workloads import NAMES, Workload, make_workload  # noqa: E402
 from engine.execution.compiled import CompiledExecutor  # noqa: E402
 from engine.execution.eager import EagerExecutor  # noqa: E402
@@ -65,14 +66,8 @@ def check(workload: Workload, name: str, losses: list[float] | None, mine: list[
 
 def contestants(workload: Workload) -> dict[str, tuple[Callable[[], Any], int]]:
     """Everybody who is installed: the training, and the steps it makes."""
-    found: dict[str, tuple[Callable[[], Any], int]] = {"numpy": (peers.numpy_peer(workload), workload.steps)}
-    if peers.available("sklearn"):
-        found["sklearn"] = peers.sklearn_peer(workload), workload.steps
-    if peers.available("torch"):
-        found["torch"] = peers.torch_peer(workload), workload.steps
-    if peers.available("jax"):
-        found["jax"] = peers.jax_peer(workload), workload.steps
-    return found
+    modules = {name: peer(name) for name in ("numpy", "scikit", "torch", "jax")}
+    return {name: (module.trainer(workload), workload.steps) for name, module in modules.items() if module}
 
 
 def measure(everybody: dict[str, tuple[Callable[[], Any], int]], rounds: int) -> dict[str, float]:
@@ -94,7 +89,7 @@ def measure(everybody: dict[str, tuple[Callable[[], Any], int]], rounds: int) ->
 def eager_against_micrograd(workload: Workload, rounds: int) -> dict[str, float]:
     """Milliseconds a step of Values, and of the micrograd package."""
     steps = 2 if workload.plan.batch_size is None else 100
-    theirs = peers.micrograd_peer(workload, steps)
+    theirs = peer("micrograd").trainer(workload, steps)
 
     def mine() -> None:
         EagerExecutor(workload.plan, workload.state).run(max(1, steps // workload.plan.steps_per_epoch))
@@ -103,7 +98,7 @@ def eager_against_micrograd(workload: Workload, rounds: int) -> dict[str, float]
     return {name: us / 1e3 for name, us in measure(both, rounds).items()}
 
 
-def bench(name: str, peak: float, rounds: int) -> dict[str, Any]:
+def bench(name: str, rounds: int) -> dict[str, Any]:
     """One workload, everybody: checked and measured."""
     workload = make_workload(name)
     train = ours(workload)
@@ -112,16 +107,21 @@ def bench(name: str, peak: float, rounds: int) -> dict[str, Any]:
     distances = {who: check(workload, who, run(), mine) for who, (run, _) in others.items()}
     steps = workload.plan.epochs * workload.plan.steps_per_epoch
     us = measure({"ours": (train, steps), **others}, rounds)
+    peak = peak_gflops()  # beside the times: a core's clock is not the same all day
     floor = floor_microseconds(workload, peak)
-    report = {"us": us, "floor_us": floor, "distance": distances, "flops": workload.flops}
+    report = {
+        "us": us,
+        "floor_us": floor,
+        "peak_gflops": peak,
+        "distance": distances,
+        "flops": workload.flops,
+    }
     ratios = "  ".join(
         f"{who} {value:.3g} ({value / us['ours']:.1f}x)" for who, value in us.items() if who != "ours"
     )
-    print(
-        f"{name:4} ours {us['ours']:.3f} us a step, {floor / us['ours']:.0%} of the floor   {ratios}",
-        flush=True,
-    )
-    if name in ("W1", "W6") and peers.available("micrograd"):
+    share = f"{floor / us['ours']:.0%} of the floor at {peak:.0f} GFLOP/s"
+    print(f"{name:4} ours {us['ours']:.3f} us a step, {share}   {ratios}", flush=True)
+    if name in ("W1", "W6") and is_installed("micrograd"):
         report["values_ms"] = values = eager_against_micrograd(workload, 3)
         ratio = values["micrograd"] / values["eager"]
         mine_ms, theirs_ms = values["eager"], values["micrograd"]
@@ -137,7 +137,7 @@ def quick() -> None:
         workload = make_workload(name)
         train = ours(workload)
         mine = train().rows[:, 0].tolist()
-        distance = check(workload, "numpy", peers.numpy_peer(workload)(), mine)
+        distance = check(workload, "numpy", peer("numpy").trainer(workload)(), mine)
         apart = predictions.check(workload)
         if not apart <= predictions.TOLERANCE:
             sys.exit(f"{name}: predictions or gradients are off by {apart:.1e}")
@@ -158,11 +158,14 @@ def main(*, is_quick: bool, only: str, rounds: int, output: Path | None) -> None
         return
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     peak = peak_gflops()
-    print(f"this core: {peak:.1f} GFLOP/s of fused multiply-adds in float64", flush=True)
+    print(
+        f"this core: {peak:.1f} GFLOP/s of fused multiply-adds in float64, beside each workload again",
+        flush=True,
+    )
     names = only.split(",")
     report: dict[str, Any] = {"peak_gflops": peak, "training": {}, "prediction": {}}
     for name in names:
-        report["training"][name] = bench(name, peak, 3 if name == "W5" else rounds)
+        report["training"][name] = bench(name, 3 if name == "W5" else rounds)
     for name in names:
         report["prediction"][name] = predictions.bench(make_workload(name), rounds)
     if output is not None:

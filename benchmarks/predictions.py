@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers import available
+from benchmarks.peers import is_installed
 from benchmarks.workloads import Workload
 from engine.execution.array_predictor import ArrayPredictor
 from engine.execution.compiled_predictor import CompiledPredictor
@@ -72,7 +72,7 @@ def bench(w: Workload, rounds: int) -> dict[str, float]:
     line = f"{w.name:4} one row {us['one']:.2f} us, {us['one_in_the_kernel']:.2f} in the kernel"
     line += f"; {MANY} rows {us['many']:.0f} us"
     line += f", gradients {us['gradients_many'] / us['many']:.1f}x that"
-    if available("onnx", "onnxruntime"):
+    if is_installed("onnx", "onnxruntime"):
         session = _session(w)
         distance = np.abs(session.run(None, {"x": x})[0] - expected).max()
         assert distance < 1e-9, distance
