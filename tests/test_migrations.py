@@ -1,6 +1,7 @@
 """The migrations: up and down on both databases, and the same schema as the code's."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -47,6 +48,51 @@ def test_a_database_of_another_version_is_refused_with_the_remedy(empty: Databas
     with pytest.raises(schema.OutdatedSchema, match=r"has no tables yet.*`gradhouse db upgrade`"):
         schema.require_current(empty)
     empty.close()
+
+
+def test_a_database_of_the_next_version_is_taken_and_its_backup_is_not(database: Database) -> None:
+    try:
+        _call_revision(database, "9999")
+        schema.require_current(database)
+        with pytest.raises(schema.OutdatedSchema, match="use a newer version"):
+            schema.require_current(database, or_newer=False)
+        _call_revision(database, "0001")
+        with pytest.raises(schema.OutdatedSchema, match="gradhouse db upgrade"):
+            schema.require_current(database)
+    finally:
+        _call_revision(database, HEAD)
+
+
+def _call_revision(database: Database, name: str) -> None:
+    with database.session() as db:
+        db.execute(text("UPDATE alembic_version SET version_num = :name"), {"name": name})
+
+
+def test_migrations_only_add_to_what_running_code_uses(empty: Database) -> None:
+    """Rolling upgrades: the last version reads and writes its own columns, and knows no others."""
+    schema.upgrade(empty, ROLLING_SINCE)
+    before = _columns(empty)
+    schema.upgrade(empty)
+    after = _columns(empty)
+    for table, columns in before.items():
+        kept = {name: after[table][name]["type"] for name in columns if name in after[table]}
+        assert {name: str(kind) for name, kind in kept.items()} == {
+            name: str(column["type"]) for name, column in columns.items()
+        }, table
+        added = [column for name, column in after[table].items() if name not in columns]
+        assert all(column["nullable"] or column["default"] is not None for column in added), table
+    empty.close()
+
+
+ROLLING_SINCE = "0007"  # the first revision whose code may run on newer databases
+
+
+def _columns(database: Database) -> dict[str, dict[str, Any]]:
+    inspector = inspect(database.engine)
+    return {
+        table: {column["name"]: column for column in inspector.get_columns(table)}
+        for table in inspector.get_table_names()
+    }
 
 
 def test_the_code_knows_the_newest_revision() -> None:

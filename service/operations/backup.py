@@ -33,7 +33,7 @@ def save(settings: Settings, *, folder: Path) -> str:
     if folder.exists():
         raise BackupRefused(f"{folder} exists already: a backup wants a folder of its own")
     source = Database(settings.database, pool_size=1)
-    schema.require_current(source)
+    schema.require_current(source, or_newer=False)  # else columns would be left behind
     half = folder.with_name(f".{folder.name}.half")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(mode=0o700, parents=True)

@@ -8,7 +8,7 @@ HEAD = "0007"  # the newest revision in migrations/; a test holds the two togeth
 
 
 def is_current_file(path: Path) -> bool:
-    """Says whether a SQLite file is at HEAD; without SQLAlchemy, for every start waits for this."""
+    """Says whether a SQLite file is at HEAD, or newer; without SQLAlchemy, for every start waits for this."""
     if not path.exists():
         return False
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
@@ -18,4 +18,4 @@ def is_current_file(path: Path) -> bool:
             ).fetchone()
         except sqlite3.Error:
             return False
-    return found == (HEAD,)
+    return found is not None and found[0] >= HEAD

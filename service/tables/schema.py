@@ -51,12 +51,21 @@ def revision(database: Database) -> str | None:
         return found
 
 
-def require_current(database: Database) -> None:
-    """Raises OutdatedSchema unless the database is at the revision that this code needs."""
+def require_current(database: Database, *, or_newer: bool = True) -> None:
+    """Raises OutdatedSchema unless the database has the revision that this code needs, or a newer one.
+
+    During a rolling upgrade processes of the last version go on, and start again, on the database of the
+    next: migrations only add to what that version reads and writes, and a test holds them to it.
+    """
     found = revision(database)
-    if found != HEAD:
-        state = "has no tables yet" if found is None else f"is at revision {found}"
-        raise OutdatedSchema(f"the database {state}, this version needs {HEAD}: run `gradhouse db upgrade`")
+    if found is None:
+        state = "has no tables yet"
+    elif found < HEAD or (found > HEAD and not or_newer):
+        state = f"is at revision {found}"
+    else:
+        return
+    remedy = "run `gradhouse db upgrade`" if found is None or found < HEAD else "use a newer version"
+    raise OutdatedSchema(f"the database {state}, this version needs {HEAD}: {remedy}")
 
 
 def clock_seconds(database: Database) -> float:
