@@ -8,6 +8,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from docs.dashboard import dashboard
 from engine.autograd.value import Value
 from engine.data.samples import describe_samples
 from engine.drawing import draw_dot
@@ -24,6 +25,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "options.md": options_page(),
         DOCS / "reference" / "settings.md": settings_page(),
         DOCS / "reference" / "metrics.md": metrics_page(),
+        DOCS.parent / "deploy" / "grafana" / "gradhouse.json": dashboard(),
         DOCS / "images" / "neuron.svg": neuron_picture(),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from click import Command, Context, Group
 
 from service.cli import main
 from service.settings import describe_settings
+from service.telemetry.metrics import Figure, catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -53,3 +55,103 @@ def test_the_image_copies_files_that_exist_and_runs_without_root() -> None:
     missing = [name for names in copied for name in names if not (ROOT / name).exists()]
     assert not missing
     assert any(re.fullmatch(r"USER (?!root)\w+", line) for line in lines)
+
+
+MANIFESTS = [
+    document
+    for path in sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+    for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+]
+PODS = {
+    each["metadata"]["name"]: each["spec"]["template"]["spec"]
+    for each in MANIFESTS
+    if each["kind"] in {"Deployment", "Job"}
+}
+UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+KNOWN = {setting["variable"] for setting in describe_settings()}
+
+
+def require_command(words: list[str]) -> None:
+    """Fails unless the words are a command of gradhouse and its options."""
+    command: Command = main
+    while words and isinstance(command, Group):
+        found = command.get_command(Context(command), words[0])
+        assert found is not None, f"gradhouse has no command {words[0]}"
+        command, words = found, words[1:]
+    command.make_parser(Context(command)).parse_args(list(words))
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_runs_a_command_that_exists_without_root_on_a_read_only_disk(name: str) -> None:
+    pod = PODS[name]
+    (container,) = pod["containers"]
+    require_command(container["args"])
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    security = container["securityContext"]
+    assert (security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"]) == (True, False)
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    assert "memory" in container["resources"]["limits"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts == {"data": "/data", "tmp": "/tmp"}  # where it writes
+    assert {volume["name"] for volume in pod["volumes"]} == set(mounts)
+
+
+def test_the_manifests_are_one_application() -> None:
+    listed = yaml.safe_load((ROOT / "deploy/kubernetes/kustomization.yaml").read_text(encoding="utf-8"))
+    files = {path.name for path in (ROOT / "deploy" / "kubernetes").glob("*.yaml")}
+    assert {*listed["resources"], "kustomization.yaml"} == files
+    (config,) = (each for each in MANIFESTS if each["kind"] == "ConfigMap")
+    assert set(config["data"]) <= KNOWN
+    for each in MANIFESTS:
+        if each["kind"] == "Deployment":
+            labels = each["spec"]["template"]["metadata"]["labels"]
+            assert each["spec"]["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_probes_ask_addresses_that_exist() -> None:
+    (container,) = PODS["gradhouse-api"]["containers"]
+    asked = {container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
+    assert asked == {"/healthz", "/readyz?exclude=worker&exclude=broker"}  # test_health asks the same
+
+
+def test_the_workers_scale_by_a_metric_that_exists() -> None:
+    (scaler,) = (each for each in MANIFESTS if each["kind"] == "HorizontalPodAutoscaler")
+    names = {figure.name for figure in catalogue()}
+    wanted = {metric["external"]["metric"]["name"] for metric in scaler["spec"]["metrics"]}
+    assert wanted <= names
+    assert scaler["spec"]["scaleTargetRef"]["name"] in PODS
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/adapter.yml").read_text(encoding="utf-8"))
+    assert {rule["seriesQuery"] for rule in rules["rules"]["external"]} == wanted
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_a_unit_starts_commands_and_sets_settings_that_exist(unit: Path) -> None:
+    lines = [line.partition("=") for line in unit.read_text(encoding="utf-8").splitlines() if "=" in line]
+    commands = [value.split() for name, _, value in lines if name in {"ExecStart", "ExecStartPre"}]
+    assert commands
+    for program, *words in commands:
+        assert program == "/opt/gradhouse/bin/gradhouse"
+        require_command(words)
+    assert {value.partition("=")[0] for name, _, value in lines if name == "Environment"} <= KNOWN
+    assert ("User", "=", "gradhouse") in lines
+
+
+def test_the_units_share_settings_that_exist() -> None:
+    lines = (ROOT / "deploy/systemd/gradhouse.env").read_text(encoding="utf-8").splitlines()
+    assert {line.partition("=")[0] for line in lines if not line.startswith("#")} <= KNOWN
+
+
+def test_the_dashboard_draws_every_figure_and_no_other() -> None:
+    text = (ROOT / "deploy/grafana/gradhouse.json").read_text(encoding="utf-8")
+    targets = [target["expr"] for panel in json.loads(text)["panels"] for target in panel["targets"]]
+    drawn = {name for expression in targets for name in re.findall(r"gradhouse_\w+", expression)}
+    there = {name for figure in catalogue() for name in _series(figure)}
+    assert drawn <= there
+    assert not [figure.name for figure in catalogue() if not drawn & _series(figure)]
+
+
+def _series(figure: Figure) -> set[str]:
+    """The names under which Prometheus keeps a figure."""
+    endings = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",)}.get(figure.kind, ("",))
+    return {figure.name + ending for ending in endings}
