@@ -257,10 +257,23 @@ def _run(module: str, settings: Any, function: str = "run", **options: object) -
         raise click.ClickException(reason) from None
 
 
+_REFUSALS = frozenset(
+    {
+        "BackupRefused",
+        "BadSettings",
+        "CannotStart",
+        "DemoFailed",
+        "KeyRefused",
+        "MissingKeys",
+        "OutdatedSchema",
+    }
+)
+
+
 def _reason(error: Exception) -> str | None:
     # By name: the classes live in modules that this one must not load.
     name = type(error).__name__
-    if name in {"CannotStart", "OutdatedSchema", "DemoFailed", "KeyRefused", "MissingKeys", "BackupRefused"}:
+    if name in _REFUSALS:
         return str(error)
     if name == "OperationalError":
         return f"the database does not answer: {str(getattr(error, 'orig', error)).splitlines()[0]}"

@@ -10,12 +10,19 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from service.access.commands import require_key
+from service.api.parts import parts_of
 from service.app import create_app
 from service.processes import die_with_parent
 from service.settings import Settings, load_settings
 from service.tables.base import Database
 from service.tables.schema import require_current
 from service.telemetry import configure_logging
+from service.telemetry.tracing import (
+    configure_tracing,
+    require_tracing,
+    trace_application,
+    trace_statements,
+)
 
 WORKERS_END_SECONDS = 2  # else an open event stream holds the shutdown
 
@@ -26,6 +33,7 @@ def run(settings: Settings) -> None:
     require_current(database)
     database.close()
     require_key(settings)
+    require_tracing(settings)
     # The serving process is spawned: it reads the settings anew.
     os.environ.update(settings.environment())
     Granian(
@@ -49,7 +57,10 @@ def application() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     die_with_parent()
     settings = load_settings()
     configure_logging(settings, "api")
+    configure_tracing(settings, "api")
     app = create_app(settings)
+    trace_application(app)
+    trace_statements(parts_of(app).database.engine)
     gc.collect()
     gc.freeze()  # what was made so far stays: the collector need not go through it while requests wait
     return app

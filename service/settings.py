@@ -52,6 +52,9 @@ class Settings:
 
     log_level: str = _choice("INFO", ("DEBUG", "INFO", "WARNING", "ERROR"), "least level that is logged")
     log_format: str = _choice("console", ("console", "json"), "a line for people, or one JSON object a line")
+    tracing: bool = _setting(
+        default=False, help_text="whether spans go to OpenTelemetry (the extra otel, OTEL_* variables)"
+    )
     log_requests: str = _choice(
         "no_probes",
         ("all", "no_probes", "none"),

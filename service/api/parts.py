@@ -44,6 +44,12 @@ def running() -> Parts:
     return parts
 
 
+def parts_of(app: Flask) -> Parts:
+    """The parts of an application."""
+    parts: Parts = app.extensions[_KEY]
+    return parts
+
+
 def owner() -> str:
     """Whose request this is: the key's owner, or the one local user where no keys are asked for."""
     found: str = g.get("owner", LOCAL_OWNER)

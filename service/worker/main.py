@@ -16,6 +16,7 @@ from service.settings import Settings
 from service.tables.base import Database
 from service.tables.schema import require_current
 from service.telemetry import get_logger
+from service.telemetry.tracing import configure_tracing, require_tracing, trace_statements
 from service.worker.bench import Bench, BusyBoard, SharedFlag
 from service.worker.report import Reporter
 from service.worker.work import work_until_none_waits
@@ -49,7 +50,9 @@ class Worker:
         """In a child, before its first job."""
         die_with_parent(self._pid)
         os.nice(self._settings.niceness)  # on a machine that also answers requests these come first
+        configure_tracing(self._settings, "worker")
         self._bench = Bench.open(self._settings, self._stopping)
+        trace_statements(self._bench.database.engine)
         Reporter(self._bench, Presence(self._settings)).start()
         warm_up()
 
@@ -114,6 +117,7 @@ class Worker:
 
 def run(settings: Settings) -> int:
     """Works until a signal ends it. Raises OutdatedSchema on a database of another version."""
+    require_tracing(settings)
     database = Database(settings.database, pool_size=1)
     require_current(database)
     database.close()  # before any fork: children open their own

@@ -13,6 +13,7 @@ from service.tables.base import is_transient
 from service.tables.batches import Ending
 from service.tables.claims import Claimed, LostLease, Progress
 from service.telemetry import bound_contextvars, get_logger
+from service.telemetry.tracing import span
 from service.worker.bench import Bench
 from service.worker.predict import Prediction
 from service.worker.problems import engine_problem, problem_of
@@ -75,7 +76,7 @@ class Batch:
         self._bench.heart.begin(*self._waiting)
         while self._waiting:
             claimed = self._waiting.pop(0)
-            with _bound(claimed):
+            with _bound(claimed), span(claimed.kind, job_id=claimed.job_id, request_id=claimed.request_id):
                 self._train(claimed)
             late = time.monotonic() - self._began > TOGETHER_SECONDS
             if late or self._bench.stopping.is_set():
