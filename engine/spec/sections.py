@@ -14,6 +14,7 @@ from engine.nn.losses import LOSSES
 from engine.spec.families import INIT, OPTIMIZER, SCHEDULE
 from engine.spec.objects import Choice, Section, knob
 from engine.spec.rules import UNSET, Boolean, ListOf, Nullable, Number, OneOf, Report, Text
+from engine.spec.versions import completed, gaps
 
 TASKS = ("binary", "multiclass", "regression")
 PRECISIONS = ("float64", "float32")
@@ -266,9 +267,12 @@ class TrainingSpec:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> TrainingSpec:
-        """The spec that `to_document` wrote; raises BadSpec where it was written by another version."""
-        report = Report()
-        spec: TrainingSpec = Section(cls).read(document, "", report)
+        """The spec that `to_document` wrote, by this version or one before; raises BadSpec for any other."""
+        report, whole = Report(), completed(document)
+        spec: TrainingSpec = Section(cls).read(whole, "", report)
+        for pointer in gaps(spec.to_document(), whole) if not report else ():
+            detail = f"{pointer} is missing: no version wrote a spec like this"
+            report.add(pointer, "missing_field", detail)
         if report:
             raise BadSpec(report)
         return spec

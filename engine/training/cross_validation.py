@@ -75,6 +75,11 @@ class CrossValidation:
         return self._trainer.numerics
 
     @property
+    def parameter_count(self) -> int:
+        """Weights and biases of the network at hand."""
+        return self._trainer.parameter_count
+
+    @property
     def epoch(self) -> int:
         """Epochs done, over all trainings."""
         return self._epochs_before + self._trainer.epoch

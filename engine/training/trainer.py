@@ -15,6 +15,7 @@ from engine.errors import BadModel, Diverged
 from engine.execution.choice import make_executor
 from engine.execution.plan import State
 from engine.spec.sections import TrainingSpec
+from engine.spec.versions import essential
 from engine.training.checkpoint import Checkpoint
 from engine.training.history import HistoryBlock
 from engine.training.metrics import Metrics, final_metrics
@@ -72,7 +73,8 @@ class Trainer:
 
     def _digest(self) -> str:
         """The digest of all that the result depends on: spec, encoded rows, first parameters."""
-        digest = sha256(orjson.dumps(self._spec.to_document(), option=orjson.OPT_SORT_KEYS))
+        said = essential(self._spec.to_document())  # a member that joins the spec must not make it another
+        digest = sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS))
         for rows in filter(None, (self._plan.train, self._plan.validation)):
             digest.update(np.ascontiguousarray(rows.x).data)
             digest.update(np.ascontiguousarray(rows.targets).data)
@@ -95,6 +97,11 @@ class Trainer:
     def numerics(self) -> str:
         """The arithmetic and its version: only the same one may go on with a job."""
         return self._executor.numerics
+
+    @property
+    def parameter_count(self) -> int:
+        """Weights and biases of the network."""
+        return self._plan.parameter_count
 
     @property
     def epoch(self) -> int:
