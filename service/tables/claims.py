@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.tables import events, history, models, snapshots
@@ -144,10 +144,15 @@ def heartbeat(db: Session, claimed: Claimed, *, lease_seconds: float) -> Flags:
 
 def read_flags(db: Session, claimed: Claimed) -> Flags:
     """What has been asked of the job, without a write. Raises LostLease."""
-    row = db.execute(select(Job.cancel_requested, Job.stop_requested).where(*mine(claimed))).one_or_none()
+    this = {"id": claimed.job_id, "number": claimed.claim, "claim_id": claimed.claim_id}
+    row = db.execute(_FLAGS, this).one_or_none()
     if row is None:
         raise LostLease(claimed.job_id)
     return Flags(cancel=row.cancel_requested, stop=row.stop_requested)
+
+
+_claim = (Job.id == bindparam("id"), Job.claim == bindparam("number"), Job.claim_id == bindparam("claim_id"))
+_FLAGS = select(Job.cancel_requested, Job.stop_requested).where(*_claim, IS_RUNNING)
 
 
 def save_progress(db: Session, claimed: Claimed, progress: Progress, *, lease_seconds: float) -> Flags:
@@ -167,7 +172,6 @@ def _save(db: Session, claimed: Claimed, progress: Progress, *, lease_seconds: f
     values: dict[str, Any] = {
         "lease_until": database_now() + lease_seconds,
         "heartbeat_at": database_now(),
-        "tries": 0,
         "epoch": progress.epoch,
         "seconds": progress.seconds,
         "executor": progress.executor,
@@ -175,6 +179,8 @@ def _save(db: Session, claimed: Claimed, progress: Progress, *, lease_seconds: f
     }
     if progress.latest is not None:
         values["latest"] = progress.latest
+    if progress.checkpoint is not None:
+        values["tries"] = 0  # what comes without one is lost with its worker: a job might go round for ever
     here = Job.epoch.in_({progress.since, progress.epoch})
     flags = _flags(db, claimed, update(Job).where(*mine(claimed), here).values(**values))
     history.append(db, claimed.job_id, progress.blocks)

@@ -54,7 +54,7 @@ def _poison(tries: int) -> dict[str, str]:
     return {
         "code": "worker_lost",
         "title": "Worker lost",
-        "detail": f"the worker died {tries} times in a row on this job without an epoch done in between",
+        "detail": f"the worker died {tries} times in a row on this job, and nothing was kept in between",
         "hint": "Most often the memory did not suffice: try a smaller model, batch or dataset.",
     }
 

@@ -21,6 +21,7 @@ from service.tables.claims import Claimed, Flags, Progress
 from service.tables.history import Block
 from service.tables.snapshots import SnapshotBlock
 from service.worker.bench import Bench
+from service.worker.pace import Pace
 from service.worker.problems import UnreadableSpec
 
 BLOCK_ROWS = 4096  # a reader of one row unpacks no more than so many
@@ -40,12 +41,12 @@ class Training:
             raise MissingBytes(f"dataset {claimed.dataset_id} is gone")
         self._bench, self._claimed = bench, claimed
         self._on_first_look = on_first_look
-        self._began = self._saved_at = self._looked_at = time.monotonic()
-        self._saved_once = False
+        self._began = self._looked_at = time.monotonic()
         self._pending: list[HistoryBlock] = []
         spec = _read_spec(claimed.spec)
         table = bench.tables.get(claimed.dataset_sha256)
         self._trainer = _trainer(bench, claimed, spec, table)
+        self._pace = Pace(bench.settings, self._trainer.parameter_count)
         self._saved_epoch, self._counted_seconds = self._trainer.epoch, self._trainer.seconds
 
     def run(self) -> Ending | None:
@@ -92,9 +93,8 @@ class Training:
         self._looked_at = now
         self._on_first_look()
         self._on_first_look = _nothing
-        due = settings.progress_seconds if self._saved_once else settings.first_progress_seconds
-        if now - self._saved_at >= due:
-            return self._save()
+        if self._pace.is_due(now):
+            return self._save(checkpoint=self._pace.affords_checkpoint(now))
         try:
             with self._bench.database.reading() as db:
                 return claims.read_flags(db, self._claimed)
@@ -103,15 +103,15 @@ class Training:
                 raise
             return _NOTHING_ASKED  # training goes on without the database until progress is due
 
-    def _save(self) -> Flags:
-        lease = self._bench.settings.lease_seconds
-        progress = self._progress()
+    def _save(self, *, checkpoint: bool = True) -> Flags:
+        began, lease = time.monotonic(), self._bench.settings.lease_seconds
+        progress = self._progress(checkpoint=checkpoint)
         save = partial(claims.save_progress, claimed=self._claimed, progress=progress, lease_seconds=lease)
         flags = self._bench.database.persist(save)
         self._bench.heart.renewed()
         self._pending.clear()
         self._trainer.forget_snapshots()
-        self._saved_at, self._saved_once = time.monotonic(), True
+        self._pace.saved(time.monotonic() - began, checkpoint=checkpoint)
         self._saved_epoch = progress.epoch
         return flags
 

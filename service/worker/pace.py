@@ -1,0 +1,39 @@
+"""How often a training saves its progress: often, but never for more than a small share of its time."""
+
+import time
+
+from service.settings import Settings
+
+SHARE = 0.02  # of a job's time that saving may take
+LONGEST_SECONDS = 10.0  # a reader waits no longer for the next rows, whatever they cost
+BYTES_A_PARAMETER = 24  # of a checkpoint: the parameter, and what an optimizer keeps of it
+BYTES_A_SECOND = 50e6  # that are packed, hashed and written
+
+
+class Pace:
+    """When rows are saved, and when a checkpoint with them.
+
+    A checkpoint of a million parameters takes a third of a second: such a job has one every half minute, and
+    a small job one with all its rows.
+    """
+
+    def __init__(self, settings: Settings, parameter_count: int) -> None:
+        self._least_seconds = settings.progress_seconds
+        self._interval = settings.first_progress_seconds
+        self._saved_at = self._checkpoint_at = time.monotonic()
+        self._checkpoint_seconds = parameter_count * BYTES_A_PARAMETER / BYTES_A_SECOND
+
+    def is_due(self, now: float) -> bool:
+        """Says whether progress is to be saved now."""
+        return now - self._saved_at >= self._interval
+
+    def affords_checkpoint(self, now: float) -> bool:
+        """Says whether the next progress is to bring a checkpoint."""
+        return now - self._checkpoint_at >= self._checkpoint_seconds / SHARE
+
+    def saved(self, seconds: float, *, checkpoint: bool) -> None:
+        """Progress was saved just now, which took `seconds`."""
+        self._saved_at = time.monotonic()
+        self._interval = max(self._least_seconds, min(seconds / SHARE, LONGEST_SECONDS))
+        if checkpoint:
+            self._checkpoint_at = self._saved_at

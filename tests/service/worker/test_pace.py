@@ -1,0 +1,48 @@
+"""How often progress is saved: soon, then in proportion to what it costs."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from service.settings import Settings
+from service.worker.pace import LONGEST_SECONDS, SHARE, Pace
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that the test sets."""
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    return clock
+
+
+def _pace(parameters: int = 100) -> Pace:
+    return Pace(replace(Settings(), first_progress_seconds=0.1, progress_seconds=2.0), parameters)
+
+
+def test_the_first_progress_comes_soon_and_the_next_in_their_time(now: list[float]) -> None:
+    pace = _pace()
+    assert [pace.is_due(now[0] + seconds) for seconds in (0.05, 0.1)] == [False, True]
+    pace.saved(0.001, checkpoint=True)
+    assert [pace.is_due(now[0] + seconds) for seconds in (1.9, 2.0)] == [False, True]
+
+
+def test_what_takes_long_is_done_less_often_but_never_seldom(now: list[float]) -> None:
+    pace = _pace()
+    pace.saved(0.1, checkpoint=True)
+    assert [pace.is_due(now[0] + seconds) for seconds in (0.09 / SHARE, 0.11 / SHARE)] == [False, True]
+    pace.saved(60.0, checkpoint=True)
+    assert pace.is_due(now[0] + LONGEST_SECONDS)
+
+
+def test_a_small_job_has_a_checkpoint_with_its_first_rows_and_a_large_one_later(now: list[float]) -> None:
+    small, large = _pace(1_000), _pace(1_000_000)
+    assert small.affords_checkpoint(now[0] + 0.1)
+    assert not large.affords_checkpoint(now[0] + 5)
+    assert large.affords_checkpoint(now[0] + 30)
+    now[0] += 30
+    large.saved(0.4, checkpoint=True)
+    assert not large.affords_checkpoint(now[0] + 20)
+    large.saved(0.1, checkpoint=False)
+    assert large.affords_checkpoint(now[0] + 30)
