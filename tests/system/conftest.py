@@ -9,7 +9,7 @@ from engine.data.samples import make_sample
 from engine.spec import parse_spec
 from engine.training.trainer import Trainer
 from service.settings import Settings
-from tests.servers import Command
+from tests.servers import Command, PostgresServer
 from tests.system.outcomes import EPOCHS
 from tests.training import MOONS, SEED_JOB
 
@@ -41,3 +41,12 @@ def wanted() -> str:
     for _ in trainer.blocks():
         pass
     return trainer.result().model.sha256
+
+
+@pytest.fixture
+def fragile_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of the test's own, to be killed."""
+    server = PostgresServer()
+    server.execute("CREATE DATABASE migrated")
+    yield server
+    server.stop()

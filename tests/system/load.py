@@ -35,6 +35,7 @@ class Api:
             answer: dict[str, object] = json.loads(response.read())
             self.slowest = max(self.slowest, time.monotonic() - began)
         self.statuses.add(response.status)
+        assert response.status != http.HTTPStatus.SERVICE_UNAVAILABLE or response.headers["Retry-After"]
         if response.status == http.HTTPStatus.ACCEPTED:
             self.accepted.append(str(answer["id"]))
         return answer

@@ -1,9 +1,13 @@
 """Who waits for whom, with a real worker that trains one job at a time."""
 
-import pytest
-from sqlalchemy import update
+from typing import Any
 
+import pytest
+from sqlalchemy import func, select, update
+
+from service.tables import queue
 from service.tables.jobs import Job, Priority
+from service.worker.work import MOST_TOGETHER
 from tests.servers import eventually
 from tests.system.conftest import Start
 from tests.training import LONG_JOB, Workshop
@@ -44,3 +48,40 @@ def test_what_matters_more_goes_first(start: Start, workshop: Workshop) -> None:
     start("worker", **SHORT, max_tries=1)  # one claim a job, so that the order shows
     eventually(lambda: _all_done(workshop, [low, normal, high]))
     assert _started(workshop, [low, normal, high]) == [high.id, normal.id, low.id]
+
+
+def test_one_owners_thousand_jobs_do_not_starve_anothers_one(start: Start, workshop: Workshop) -> None:
+    model = workshop.add()
+    with workshop.database.session() as db:
+        facts: dict[str, Any] = {"dataset_id": model.dataset_id, "spec": model.spec}
+        many = [queue.add(db, owner="many", **facts).id for _ in range(1000)]
+    start("worker", **SHORT)
+    eventually(lambda: _waiting(workshop, many) < 990, what="the worker is in the middle of the many")
+    with workshop.database.session() as db:
+        few = queue.add(db, owner="few", **facts)
+        before = len(many) - _waiting(workshop, many)
+    eventually(lambda: workshop.job(few).status == "succeeded", seconds=60)
+    started = workshop.job(few).started_at
+    with workshop.database.reading() as db:
+        served = select(func.count()).select_from(Job).where(Job.owner == "many", Job.started_at < started)
+        # Those it had claimed together already, and as many again that it may claim with the one.
+        assert (db.scalar(served) or 0) - before <= 2 * MOST_TOGETHER
+    eventually(lambda: not _waiting(workshop, many), seconds=120)
+
+
+def _waiting(workshop: Workshop, ids: list[str]) -> int:
+    with workshop.database.reading() as db:
+        query = select(func.count()).select_from(Job).where(Job.id.in_(ids), Job.status == "queued")
+        return db.scalar(query) or 0
+
+
+def test_many_owners_are_served_in_turn(start: Start, workshop: Workshop) -> None:
+    model = workshop.add()
+    with workshop.database.session() as db:
+        facts: dict[str, Any] = {"dataset_id": model.dataset_id, "spec": model.spec}
+        jobs = [queue.add(db, owner=owner, **facts) for owner in ("a", "b", "c") for _ in range(4)]
+    start("worker", **SHORT, max_tries=1)  # one claim a job, so that the order shows
+    eventually(lambda: _all_done(workshop, jobs), seconds=60)
+    owners = {job.id: job.owner for job in jobs}
+    order = [owners[each] for each in _started(workshop, jobs)]
+    assert [sorted(order[turn : turn + 3]) for turn in range(0, 12, 3)] == [["a", "b", "c"]] * 4

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -172,15 +171,6 @@ def test_a_chunk_longer_than_the_lease_is_not_stolen(
     send(settings, job.id)
     done = succeeds(workshop, job, wanted)
     assert (done.claim, done.attempt) == (1, 1), [each.output for each in slow]
-
-
-@pytest.fixture
-def fragile_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL of the test's own, to be killed."""
-    server = PostgresServer()
-    server.execute("CREATE DATABASE migrated")
-    yield server
-    server.stop()
 
 
 @pytest.mark.slow

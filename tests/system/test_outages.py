@@ -21,7 +21,7 @@ from service.settings import Settings
 from service.tables.base import Database
 from service.tables.jobs import Job
 from service.tables.schema import upgrade
-from tests.servers import ValkeyServer, eventually, free_port
+from tests.servers import PostgresServer, ValkeyServer, eventually, free_port
 from tests.system.conftest import Start
 from tests.system.load import Api, Serve, all_succeed, listens
 from tests.system.outcomes import EPOCHS, children, has_begun, send, succeeds
@@ -218,6 +218,35 @@ def test_workers_restarted_in_turn_under_load_repeat_nothing(
     with workshop.database.reading() as db:
         assert set(db.scalars(select(Job.attempt))) == {1}
     assert api.statuses == {http.HTTPStatus.ACCEPTED}
+
+
+@on_postgresql
+def test_a_postgresql_killed_five_times_is_answered_with_503_and_costs_no_job(
+    start: Start, serve: Serve, settings: Settings, wanted: str, fragile_postgres: PostgresServer
+) -> None:
+    own = replace(settings, database_url=fragile_postgres.url("migrated"))
+    database = Database(own.database)
+    upgrade(database)
+    workshop, changes = Workshop(own, database), {"database_url": own.database_url}
+    api = serve(**changes)
+    start("worker", **changes, lease_seconds=5, progress_seconds=0.2)
+    long = [workshop.add(epochs=EPOCHS)]
+    with api.under_load(long[0].dataset_id):
+        for _ in range(5):
+            has_begun(workshop, long[-1])
+            api.statuses.clear()
+            fragile_postgres.crash()
+            eventually(lambda: 503 in api.statuses, what="a POST is answered 503")
+            fragile_postgres.restart()
+            eventually(lambda: 202 in api.statuses, what="a POST is accepted again")
+            database.engine.dispose()  # of the test's own connections, which the crash has cut
+            long.append(workshop.add(epochs=EPOCHS))
+    assert api.statuses <= {202, 503}
+    assert api.slowest < 2 * ANSWER_SECONDS
+    for job in long:
+        succeeds(workshop, job, wanted)
+    all_succeed(workshop, api.accepted)
+    database.close()
 
 
 SKEW = """
