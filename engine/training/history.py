@@ -42,16 +42,19 @@ class HistoryBlock:
 
     def to_bytes(self) -> bytes:
         """Packed, for the database; equal blocks give equal bytes."""
-        facts = {"first_epoch": self.first_epoch, "order": list(self.columns)}
+        facts = {"first_epoch": self.first_epoch, "order": list(self.columns), "epochs": len(self)}
         # One member alone: safetensors writes several in an order that changes from call to call.
-        return save(dict(self.columns), metadata={"history": orjson.dumps(facts).decode()})
+        packed = {name: _without_repeats(column) for name, column in self.columns.items()}
+        return save(packed, metadata={"history": orjson.dumps(facts).decode()})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> HistoryBlock:
         """The block that `to_bytes` packed; raises BadModel for other bytes."""
         try:
             columns, facts = load(data), orjson.loads(safetensors_metadata(data)["history"])
-            return cls(facts["first_epoch"], {name: columns[name] for name in facts["order"]})
+            count = facts.get("epochs")  # the first blocks there were had no repeats left out
+            repeated = {name: _with_repeats(columns[name], count) for name in facts["order"]}
+            return cls(facts["first_epoch"], repeated)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise BadModel.because(f"a block of history is corrupt: {error}", code="corrupt") from None
 
@@ -63,6 +66,16 @@ class HistoryBlock:
         return cls(
             parts[0].first_epoch, {n: np.concatenate([part.columns[n] for part in parts]) for n in names}
         )
+
+
+def _without_repeats(column: Array) -> Array:
+    """A column that says one thing all along, such as a constant learning rate, needs one number."""
+    first = column[:1]
+    return first if first.size and (column.view(np.uint64) == first.view(np.uint64)).all() else column
+
+
+def _with_repeats(column: Array, count: int | None) -> Array:
+    return column if count is None or len(column) == count else np.repeat(column, count)
 
 
 def _finite(x: float) -> float | None:

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from engine.errors import BadModel
 from engine.training.history import HistoryBlock
@@ -44,6 +45,22 @@ def test_a_block_knows_its_length_and_its_last_epoch() -> None:
 def test_a_packed_block_comes_back_to_the_bit_in_its_order() -> None:
     assert same_bits(HistoryBlock.from_bytes(BLOCK.to_bytes()), BLOCK)
     assert {BLOCK.to_bytes() for _ in range(20)} == {HistoryBlock.from_bytes(BLOCK.to_bytes()).to_bytes()}
+
+
+def test_a_column_that_says_one_thing_all_along_takes_one_number() -> None:
+    falling = np.linspace(1, 0, 4096)
+    constant = {"learning_rate": np.full(4096, 0.1), "val_loss": np.full(4096, math.nan)}
+    block = HistoryBlock(1, {"train_loss": falling, **constant})
+    assert len(block.to_bytes()) < len(HistoryBlock(1, {"train_loss": falling}).to_bytes()) + 300
+    assert same_bits(HistoryBlock.from_bytes(block.to_bytes()), block)
+    signs = HistoryBlock(1, {"train_loss": np.array([0.0, -0.0])})
+    assert same_bits(HistoryBlock.from_bytes(signs.to_bytes()), signs)
+
+
+def test_a_block_that_was_packed_with_its_repeats_is_read_too() -> None:
+    facts = {"first_epoch": 1, "order": ["learning_rate"]}
+    packed = save({"learning_rate": np.full(3, 0.1)}, metadata={"history": json.dumps(facts)})
+    assert same_bits(HistoryBlock.from_bytes(packed), HistoryBlock(1, {"learning_rate": np.full(3, 0.1)}))
 
 
 def test_blocks_that_follow_each_other_are_one() -> None:
