@@ -63,7 +63,8 @@ def read_body() -> bytes:
     """The whole body. Raises RequestEntityTooLarge beyond the bound."""
     environ = request.environ
     length = environ.get("CONTENT_LENGTH", "")
-    if not (length.isdecimal() and environ.get("wsgi.input_terminated")):
+    known = length.isdecimal() and environ.get("wsgi.input_terminated")
+    if not known or environ.get("HTTP_IDEMPOTENCY_KEY"):  # under a key it was read already, to be compared
         return request.get_data(cache=False)
     # The server ends the body where its header says: one read instead of Werkzeug's five layers, 9 µs less.
     if int(length) > current_app.config["MAX_CONTENT_LENGTH"]:

@@ -71,8 +71,10 @@ def app(settings: Settings) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """A client of the application."""
-    return app.test_client()
+    """A client of the application, whose bodies end where they should, as behind the real server."""
+    made = app.test_client()
+    made.environ_base["wsgi.input_terminated"] = "yes"
+    return made
 
 
 @pytest.fixture
