@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from errno import EDQUOT, ENOSPC
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from threading import BoundedSemaphore
 
@@ -12,6 +12,7 @@ from flask import Flask, Response
 from engine.errors import BadModel, EngineError
 from service.access import gate
 from service.access.keyring import Keyring
+from service.access.limiter import Limiter
 from service.api import (
     aliases,
     batch_predictions,
@@ -34,7 +35,7 @@ from service.api.inside.existence import job_exists, model_exists
 from service.api.loaded_models import LoadedModels
 from service.api.watching import health, metrics, status
 from service.api.watching.look import Lookout
-from service.broker import Broker
+from service.broker import Broker, connect
 from service.dashboard.pages import make_pages
 from service.error_kinds import KINDS
 from service.errors import ServiceError, invalid
@@ -84,15 +85,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The API as a WSGI application; without `settings` those of the environment."""
     settings = settings or load_settings()
     app = Application(__name__)
-    bodies.install(app, max_body_bytes=settings.max_body_bytes)
+    bodies.install(app, max_body_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
     observing.install(app, RequestLog(settings), parts.owner)
-    requests.install(app, bind_host=settings.host)
+    requests.install(app, bind_host=settings.host, hosts=settings.hosts, keyed=settings.keyed)
     encodings.install(app, max_body_bytes=settings.max_body_bytes)
     problems.install(app, as_service_error)
     made = _make_parts(settings)
     parts.install(app, made)
+    limiter = Limiter(settings, connect(settings, patience_seconds=0.25)) if settings.rate_limited else None
     if settings.keyed:
-        gate.install(app, Keyring(made.database), public=PUBLIC_ENDPOINTS)
+        gate.install(app, Keyring(made.database), public=PUBLIC_ENDPOINTS, limiter=limiter)
+    elif limiter is not None:
+        app.before_request(partial(limiter.check, None))
     api = Api(app, version("gradhouse"), keyed=settings.keyed)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)

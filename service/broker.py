@@ -92,10 +92,12 @@ def _kombu_url(url: str) -> str:
     return url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 
 
-def connect(settings: Settings) -> redis.Redis:
-    """A client of the broker's memory that waits a second at most."""
+def connect(settings: Settings, *, patience_seconds: float = 1.0) -> redis.Redis:
+    """A client of the broker's memory; `patience_seconds` bounds every single word with it."""
     url = settings.broker.replace("redis+socket://", "unix://", 1).replace("?virtual_host=", "?db=", 1)
-    return redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=None)
+    return redis.Redis.from_url(
+        url, socket_timeout=patience_seconds, socket_connect_timeout=patience_seconds, retry=None
+    )
 
 
 class Broker:

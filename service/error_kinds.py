@@ -56,15 +56,22 @@ KINDS: Mapping[str, Kind] = {
     "foreign_host": Kind(
         403,
         "The Host header is not this service's",
-        "The service listens on the loopback address and answers only to 127.0.0.1, localhost and [::1]. "
-        "Anything else may be a web page that rebinds a name of its own to this machine.",
-        "Use http://127.0.0.1 and the port, or bind the service to the address it is to be known by.",
+        "On the loopback address the service answers to 127.0.0.1, localhost and [::1], elsewhere to what "
+        "the setting allowed_hosts names. Anything else may be a web page that rebinds a name of its own.",
+        "Use an address that the detail names, or add the name to the setting allowed_hosts.",
     ),
     "cross_origin": Kind(
         403,
         "A foreign web page may not use this service",
         "The browser says that the request comes from a page of another origin.",
         "Send the request from a program, or from the service's own pages.",
+    ),
+    "behind_a_proxy": Kind(
+        403,
+        "An open service may not stand behind a proxy",
+        "The service asks for no keys because only this machine's user reaches it. A request that a proxy "
+        "has passed on may be anybody's.",
+        "Set GRADHOUSE_REQUIRE_KEYS=1 and make keys with `gradhouse keys create`, or ask without the proxy.",
     ),
     "not_found": Kind(
         404,
@@ -248,8 +255,14 @@ KINDS: Mapping[str, Kind] = {
     "queue_full": Kind(
         429,
         "Too many jobs wait",
-        "The queue holds as many jobs as the setting max_queued allows; nothing was stored.",
+        "The queue holds as many jobs, of all or of one owner, as the detail says; nothing was stored.",
         "Wait as long as Retry-After says and send the request again.",
+    ),
+    "too_many_requests": Kind(
+        429,
+        "Too many requests",
+        "A key, and an address without one, may ask as often as the detail says.",
+        "Wait as long as Retry-After says; the field RateLimit tells how much is left.",
     ),
     "internal_error": Kind(
         500,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from service.access.commands import require_key
@@ -48,6 +49,11 @@ def run(settings: Settings) -> None:
         respawn_interval=0.5,
         workers_kill_timeout=WORKERS_END_SECONDS,
         websockets=False,
+        http=HTTPModes.http1,  # what the bounds below hold for
+        http1_settings=HTTP1Settings(
+            header_read_timeout=round(settings.header_seconds * 1000),
+            max_buffer_size=settings.max_header_bytes,
+        ),
         log_level=LogLevels.error,
     ).serve()
 

@@ -25,8 +25,16 @@ class BadSettings(ValueError):
     """A variable of the environment cannot be used; the text names it, its bound and what was found."""
 
 
-def _setting(default: Any, help_text: str, *, least: float | None = None, most: float | None = None) -> Any:
-    return field(default=default, metadata={"help": help_text, "least": least, "most": most})
+def _setting(
+    default: Any,
+    help_text: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    secret: bool = False,
+) -> Any:
+    metadata = {"help": help_text, "least": least, "most": most}
+    return field(default=default, metadata=metadata, repr=not secret)  # what holds a password is not printed
 
 
 def _choice(default: str, options: tuple[str, ...], help_text: str) -> Any:
@@ -37,8 +45,12 @@ def _choice(default: str, options: tuple[str, ...], help_text: str) -> Any:
 class Settings:
     """The settings of one process. Times are in seconds, sizes in bytes."""
 
-    database_url: str = _setting("", "SQLAlchemy URL of the database; empty: SQLite in the data directory")
-    broker_url: str = _setting("", "redis:// URL of the broker; empty: a local Redis; `up` brings its own")
+    database_url: str = _setting(
+        "", "SQLAlchemy URL of the database; empty: SQLite in the data directory", secret=True
+    )
+    broker_url: str = _setting(
+        "", "redis:// URL of the broker; empty: a local Redis; `up` brings its own", secret=True
+    )
     data_dir: Path = _setting(  # noqa: RUF009 - a path is immutable
         _DATA_DIR, "where datasets, SQLite and the embedded broker live"
     )
@@ -49,6 +61,25 @@ class Settings:
         default=False, help_text="whether loopback asks for keys too; others always do"
     )
     max_keys: int = _setting(1_000, "most keys that open at once", least=1, most=100_000)
+
+    allowed_hosts: str = _setting(
+        "", "names the service is known by, commas between; else any but on loopback"
+    )
+    trusted_proxies: int = _setting(0, "proxies of yours whose X-Forwarded-For is believed", least=0, most=9)
+
+    rate_limits: str = _choice(
+        "auto", ("auto", "on", "off"), "whether requests are counted; auto: not on loopback"
+    )
+    key_rate: float = _setting(100.0, "requests a second of one key", least=0.01)
+    key_burst: int = _setting(400, "requests of one key at once", least=1)
+    address_rate: float = _setting(20.0, "requests a second of one address without a good key", least=0.01)
+    address_burst: int = _setting(200, "requests of one address at once without a good key", least=1)
+    rate_failure: str = _choice(
+        "open", ("open", "closed"), "what passes while the broker cannot count: all, none"
+    )
+    max_header_bytes: int = _setting(128 * KIB, "largest head of a request", least=8 * KIB, most=2 * MIB)
+    header_seconds: float = _setting(10.0, "patience with the head of a request", least=0.5, most=60)
+    max_depth: int = _setting(32, "deepest nesting of JSON in a body", least=4, most=500)
 
     log_level: str = _choice("INFO", ("DEBUG", "INFO", "WARNING", "ERROR"), "least level that is logged")
     log_format: str = _choice("console", ("console", "json"), "a line for people, or one JSON object a line")
@@ -89,6 +120,7 @@ class Settings:
 
     max_work: float = _setting(1e15, "most epochs x rows x parameters of a job", least=1)
     max_queued: int = _setting(20_000, "most jobs that wait at once", least=1)
+    max_queued_per_owner: int = _setting(10_000, "most jobs of one owner that wait at once", least=1)
     max_streams: int = _setting(6, "event streams open at once in one API process", least=0)
     stream_seconds: float = _setting(
         25.0, "after which an event stream ends, to be resumed", least=0.1, most=300
@@ -141,6 +173,16 @@ class Settings:
     def keyed(self) -> bool:
         """Whether requests need a key: only this machine's own user is served without."""
         return self.require_keys or not is_loopback(self.host)
+
+    @property
+    def rate_limited(self) -> bool:
+        """Whether requests are counted."""
+        return self.rate_limits == "on" or (self.rate_limits == "auto" and not is_loopback(self.host))
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names under which the service is known, in lower case; empty: any."""
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
 
     @property
     def datasets_dir(self) -> Path:

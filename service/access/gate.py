@@ -3,6 +3,7 @@
 from flask import Flask, g, request
 
 from service.access.keyring import Identity, Keyring
+from service.access.limiter import Limiter
 from service.errors import ServiceError
 from service.scopes import REQUIRES, Scope
 
@@ -11,7 +12,7 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE = 'Bearer realm="gradhouse"'
 
 
-def install(app: Flask, keyring: Keyring, *, public: tuple[str, ...]) -> None:
+def install(app: Flask, keyring: Keyring, *, public: tuple[str, ...], limiter: Limiter | None = None) -> None:
     """Asks every request of `app` for a key, but for the endpoints whose names begin as one of `public`."""
     needed: dict[tuple[str | None, str], Scope] = {}
 
@@ -22,7 +23,7 @@ def install(app: Flask, keyring: Keyring, *, public: tuple[str, ...]) -> None:
             scope = _needed(app, *asked, public)
             if len(needed) < 10_000:  # methods are the client's to invent
                 needed[asked] = scope
-        identity = _identity(keyring, request.environ.get("HTTP_AUTHORIZATION"), scope)
+        identity = _identity(keyring, request.environ.get("HTTP_AUTHORIZATION"), scope, limiter)
         g.identity, g.owner = identity, NOBODY if identity is None else identity.owner
         if identity is not None and identity.scope < scope:
             raise _forbidden(identity, scope)
@@ -53,11 +54,13 @@ def _needed(app: Flask, endpoint: str | None, method: str, public: tuple[str, ..
     return Scope.READ if method in _READING else Scope.WRITE
 
 
-def _identity(keyring: Keyring, header: str | None, scope: Scope) -> Identity | None:
+def _identity(keyring: Keyring, header: str | None, scope: Scope, limiter: Limiter | None) -> Identity | None:
     """The identity that the header stands for; raises ServiceError where one is needed and there is none."""
     kind, _, secret = (header or "").partition(" ")
     given = secret.strip() if kind.lower() == "bearer" else ""
     found = keyring.find(given) if given else None
+    if limiter is not None:
+        limiter.check(found)  # before the refusal: guessing is limited like all else without a good key
     if found is not None or scope is Scope.PUBLIC:
         return found
     if not given:

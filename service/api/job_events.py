@@ -43,7 +43,7 @@ _LAST_EVENT_ID = {
     "in": "header",
     "name": "Last-Event-ID",
     "description": "The answer goes on after this event.",
-    "schema": {"type": "string", "pattern": "^[0-9]*$"},
+    "schema": {"type": "string"},
 }
 
 

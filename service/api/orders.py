@@ -167,6 +167,10 @@ def check_queue(db: Transaction) -> None:
     if waiting >= most:
         detail = f"{waiting} jobs wait, and max_queued allows {most}"
         raise ServiceError("queue_full", detail, headers={"Retry-After": QUEUE_RETRY_SECONDS})
+    most = running().settings.max_queued_per_owner
+    if waiting >= most and queue.length_of(db, owner()) >= most:
+        detail = f"{most} jobs of yours wait, and max_queued_per_owner allows no more"
+        raise ServiceError("queue_full", detail, headers={"Retry-After": QUEUE_RETRY_SECONDS})
 
 
 def require_ready(dataset: Dataset) -> None:

@@ -121,5 +121,4 @@ def _add_docs(pages: Blueprint, openapi_url: str) -> None:
 
 def _protect(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    response.headers.setdefault("Referrer-Policy", "same-origin")
     return response

@@ -32,6 +32,7 @@ _AHEAD = select(func.count()).select_from(Job).where(IS_QUEUED, _places < _place
 
 # A count of a column that the index of the queued rows holds: else SQLite counts through every job.
 _LENGTH = select(func.count(Job.priority)).where(IS_QUEUED)
+_LENGTH_OF = _LENGTH.where(Job.owner == bindparam("owner"))
 
 # Ordered as the index of the queued rows is: else SQLite walks through every job there ever was.
 _ANY = select(Job.id).where(IS_QUEUED).order_by(Job.priority).limit(1)
@@ -107,6 +108,11 @@ def position(db: Session, job: Job) -> int | None:
 def length(db: Session) -> int:
     """How many jobs wait for a worker."""
     return int(db.scalar(_LENGTH) or 0)
+
+
+def length_of(db: Session, owner: str) -> int:
+    """How many jobs of the owner wait for a worker."""
+    return int(db.scalar(_LENGTH_OF, {"owner": owner}) or 0)
 
 
 def any_waits(db: Session) -> bool:

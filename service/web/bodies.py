@@ -15,6 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from service.errors import ServiceError
 
 MAX_DEPTH = 32
+_DEPTH = "MAX_JSON_DEPTH"
 SPOOLED_BYTES, COPIED_BYTES = 2**20, 2**18
 DUPLICATES_CHECKED_BELOW = 2**20  # bytes; a longer body is data, and reading it twice would cost too much
 
@@ -35,10 +36,11 @@ class _OrjsonProvider(JSONProvider):
         return Response(orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), mimetype=JSON_MEDIA_TYPE)
 
 
-def install(app: Flask, *, max_body_bytes: int) -> None:
-    """Makes orjson the JSON of `app` and bounds its bodies."""
+def install(app: Flask, *, max_body_bytes: int, max_depth: int = MAX_DEPTH) -> None:
+    """Makes orjson the JSON of `app` and bounds its bodies and their nesting."""
     app.json = _OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    app.config[_DEPTH] = max_depth
     app.config["MAX_FORM_MEMORY_SIZE"] = 2**20
 
 
@@ -92,14 +94,14 @@ def json_body() -> Any:
     """The body as JSON. Raises ServiceError: not JSON's media type, not parseable, or nested too deep."""
     if not (request.is_json and request.mimetype):
         require_media_type(JSON_MEDIA_TYPE)
-    return parse_json(read_body())
+    return parse_json(read_body(), most=current_app.config.get(_DEPTH, MAX_DEPTH))
 
 
-def parse_json(data: bytes) -> Any:
+def parse_json(data: bytes, *, most: int = MAX_DEPTH) -> Any:
     """What the JSON text stands for; a repeated name, NaN, Infinity and deep nesting are refused."""
     document = parse_json_fast(data)
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
-        _check_depth(document)
+    if data.count(b"{") + data.count(b"[") > most:
+        _check_depth(document, most)
     if b"{" in data and len(data) < DUPLICATES_CHECKED_BELOW:
         json.loads(data, object_pairs_hook=_refuse_duplicates)
     return document
@@ -116,12 +118,13 @@ def parse_json_fast(data: bytes) -> Any:
         raise ServiceError("not_json", detail) from None
 
 
-def _check_depth(document: Any) -> None:
+def _check_depth(document: Any, most: int) -> None:
     level, depth = [document], 0
     while level := [item for item in level if isinstance(item, dict | list)]:
         depth += 1
-        if depth > MAX_DEPTH:
-            raise ServiceError("not_json", f"the body is nested deeper than {MAX_DEPTH} levels")
+        if depth > most:
+            detail = f"the body is nested deeper than {most} levels (setting max_depth)"
+            raise ServiceError("not_json", detail)
         level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
 
 

@@ -15,23 +15,45 @@ from service.settings import is_loopback
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 PRODUCES = "produces"  # the attribute of a view that names its media types
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+ADDED_HEADERS = "gradhouse.headers"  # in the environ: a list of what else the answer is to say
+
+# On every answer. Pages bring a policy of their own; what the API answers loads and runs nothing.
+PROTECTING = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+)
+_POLICY = "Content-Security-Policy"
+_API_POLICY = (
+    _POLICY,
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+)
+_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA")
 
 _KEY = "gradhouse.request_id"  # in the environ, which costs a third of what flask.g does
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
-def install(app: Flask, *, bind_host: str) -> None:
-    """Checks every request of `app` and marks every answer with the request's id."""
-    guarded = is_loopback(bind_host)
+def install(app: Flask, *, bind_host: str, hosts: frozenset[str] = frozenset(), keyed: bool = True) -> None:
+    """Checks every request of `app` and marks every answer with the request's id.
+
+    `hosts` are the names under which the service is known; without any, loopback knows its own and other
+    addresses take all. A service that asks for no key is nobody's behind a proxy.
+    """
+    known = hosts | LOOPBACK_HOSTS if hosts or is_loopback(bind_host) else frozenset()
 
     def before() -> None:
         environ = request.environ  # not through the proxies: this runs before every prediction
         clear_contextvars()  # of the request that this thread served before
         bind_contextvars(request_id=request_id())
-        if guarded:
-            check_host(environ.get("HTTP_HOST", ""))
-            check_origin(environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE"))
+        if known:
+            check_host(environ.get("HTTP_HOST", ""), known)
+        check_origin(environ, hosts)
+        if not keyed:
+            check_direct(environ)
         if "\0" in environ["PATH_INFO"] or "%00" in environ.get("QUERY_STRING", ""):
             raise ServiceError("bad_request", "an address may not hold the character NUL")
         check_accept(environ.get("HTTP_ACCEPT"))
@@ -50,7 +72,9 @@ def _marking(answer: Application) -> Application:
 
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             # Straight into the list: a header set on the Response object costs six times as much.
-            headers += (("X-Request-ID", identity), ("X-Content-Type-Options", "nosniff"))
+            headers += (("X-Request-ID", identity), *PROTECTING, *environ.get(ADDED_HEADERS, ()))
+            if not any(name == _POLICY for name, _ in headers):
+                headers.append(_API_POLICY)
             return start_response(status, headers, *exc_info)
 
         return answer(environ, start)
@@ -64,16 +88,34 @@ def request_id() -> str:
     return known
 
 
-def check_host(host: str) -> None:
-    """Raises ServiceError for a Host header that no client on this machine would send (DNS rebinding)."""
-    if re.sub(r":[0-9]{0,5}$", "", host.lower()) not in LOOPBACK_HOSTS:
-        raise ServiceError("foreign_host", f"the Host must be one of {', '.join(LOOPBACK_HOSTS)}")
+def check_host(host: str, known: frozenset[str] = LOOPBACK_HOSTS) -> None:
+    """Raises ServiceError for a Host header under which the service is not known (DNS rebinding)."""
+    if _name_of(host) not in known:
+        raise ServiceError("foreign_host", f"the Host must be one of {', '.join(sorted(known))}")
 
 
-def check_origin(origin: str | None, fetch_site: str | None) -> None:
-    """Raises ServiceError for a request that a page of another origin has made (CSRF)."""
-    if fetch_site == "cross-site" or (origin is not None and _host_of(origin) != request.host.lower()):
-        raise ServiceError("cross_origin", "a page of another origin may not use a service on loopback")
+def check_origin(environ: dict[str, Any], hosts: frozenset[str] = frozenset()) -> None:
+    """Raises ServiceError for a request that a page of another origin has made (CSRF).
+
+    Whatever its body: browsers send forms, and bodies without a Content-Type, to anybody without asking.
+    """
+    foreign = False
+    if (origin := environ.get("HTTP_ORIGIN")) is not None:
+        asking = _host_of(origin) or ""
+        foreign = asking != environ.get("HTTP_HOST", "").lower() and _name_of(asking) not in hosts
+    if foreign or environ.get("HTTP_SEC_FETCH_SITE") == "cross-site":
+        raise ServiceError("cross_origin", "a page of another origin may not use this service")
+
+
+def check_direct(environ: dict[str, Any]) -> None:
+    """Raises ServiceError for a request that a proxy has passed on: others may stand behind it."""
+    if any(name in environ for name in _FORWARDED):
+        raise ServiceError("behind_a_proxy", "the service asks for no key, and the request came by a proxy")
+
+
+def _name_of(host: str) -> str:
+    """The host without its port, in lower case."""
+    return re.sub(r":[0-9]{0,5}$", "", host.lower())
 
 
 def check_accept(accept: str | None) -> None:

@@ -51,6 +51,7 @@ BOUND_TO_DATA = (
     "GET /api/v1/models/{model}/graph",
     "GET /api/v1/models/{model}/predictions",
     "GET /api/v1/models/{model}/surface",
+    "GET /api/v1/jobs/{job_id}/events",  # Last-Event-ID is text, and must be an id
     "GET /api/v1/jobs/{job_id}/steps/{step}",
     "PUT /api/v1/models/{name}/aliases/{alias}",  # an integer is written 2, not 2.0
 )

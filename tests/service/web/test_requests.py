@@ -99,3 +99,46 @@ def test_an_address_with_nul_is_refused(listening_on: Make) -> None:
     client = listening_on("127.0.0.1")
     for path in ("/%00", "/?name=%00"):
         assert client.get(path).get_json(force=True)["code"] == "bad_request"
+
+
+def test_a_service_elsewhere_may_name_its_hosts(listening_on: Make) -> None:
+    app = Flask(__name__)
+    requests.install(app, bind_host="0.0.0.0", hosts=frozenset({"gradhouse.example"}))
+    problems.install(app, lambda _error: None)
+    app.add_url_rule("/", "home", lambda: "here", methods=["GET", "POST"])
+    for host, status in (("gradhouse.example", 200), ("localhost", 200), ("evil.example", 403)):
+        assert app.test_client().get("/", headers={"Host": host}).status_code == status
+    through_a_proxy = {"Host": "localhost:8137", "Origin": "https://gradhouse.example"}
+    assert app.test_client().post("/", headers=through_a_proxy).status_code == 200
+    foreign = {"Host": "gradhouse.example", "Origin": "https://evil.example"}
+    assert app.test_client().post("/", headers=foreign).status_code == 403
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("content_type", [None, "multipart/form-data; boundary=x", "text/plain"])
+def test_a_foreign_pages_request_is_refused_whatever_its_body(
+    listening_on: Make, bound: str, content_type: str | None
+) -> None:
+    headers = {"Host": "localhost:8137", "Origin": "https://evil.example"}
+    answer = listening_on(bound).post("/", headers=headers, data=b"x", content_type=content_type)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+def test_an_open_service_answers_nobody_behind_a_proxy(header: str) -> None:
+    for keyed, status in ((False, 403), (True, 200)):
+        app = Flask(__name__)
+        requests.install(app, bind_host="127.0.0.1", keyed=keyed)
+        problems.install(app, lambda _error: None)
+        app.add_url_rule("/", "home", lambda: "here")
+        answer = app.test_client().get("/", headers={header: "1.2.3.4"})
+        assert answer.status_code == status
+
+
+def test_every_answer_is_protected_once(listening_on: Make) -> None:
+    for path in ("/", "/nothing"):
+        headers = listening_on("127.0.0.1").get(path).headers
+        for name, value in requests.PROTECTING:
+            assert headers.getlist(name) == [value]
+        (policy,) = headers.getlist("Content-Security-Policy")
+        assert "default-src 'none'" in policy
