@@ -135,7 +135,7 @@ def keys() -> None:
 def create(data_dir: Path | None, owner: str, scope: str, days: float | None, note: str | None) -> None:
     """Make a key and print it: this once, for only its hash is kept.
 
-    read sees and predicts; write also makes, changes and deletes; admin also sees the queues of all owners.
+    read sees and predicts; write also makes, changes and deletes; admin also sees the metrics.
     The owner `local` has what was made while the service asked for no keys.
     """
     settings = _settings("keys", data_dir=data_dir)

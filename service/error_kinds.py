@@ -50,7 +50,7 @@ KINDS: Mapping[str, Kind] = {
         403,
         "The key may not do this",
         "The key is valid, but its scope does not cover what was asked: read sees and predicts, write makes, "
-        "changes and deletes, admin also sees how the whole service does.",
+        "changes and deletes, admin also sees the metrics.",
         "Use a key with the scope that the detail names.",
     ),
     "foreign_host": Kind(

@@ -11,7 +11,7 @@ class Scope(IntEnum):
     PUBLIC = 0  # no key: signs of life, the description of the service, and pages that hold no data
     READ = 1  # see one's own things, and ask one's models
     WRITE = 2  # make, change and delete one's own things
-    ADMIN = 3  # see how the whole service does: the queues of all owners, the metrics; not others' data
+    ADMIN = 3  # see the metrics of the whole service; not others' data
 
     @property
     def word(self) -> str:

@@ -24,23 +24,11 @@ def install(app: Flask, keyring: Keyring, *, public: tuple[str, ...], limiter: L
             if len(needed) < 10_000:  # methods are the client's to invent
                 needed[asked] = scope
         identity = _identity(keyring, request.environ.get("HTTP_AUTHORIZATION"), scope, limiter)
-        g.identity, g.owner = identity, NOBODY if identity is None else identity.owner
+        g.owner = NOBODY if identity is None else identity.owner
         if identity is not None and identity.scope < scope:
             raise _forbidden(identity, scope)
 
     app.before_request(before)
-
-
-def identity() -> Identity | None:
-    """Whose request this is; None where no key is asked for, or none was given for what is public."""
-    found: Identity | None = g.get("identity")
-    return found
-
-
-def may_operate() -> bool:
-    """Says whether this request may see how the whole service does: an admin's, or the one local user's."""
-    found = identity()
-    return found.scope >= Scope.ADMIN if found is not None else "owner" not in g
 
 
 def _needed(app: Flask, endpoint: str | None, method: str, public: tuple[str, ...]) -> Scope:

@@ -56,3 +56,14 @@ def test_the_engine_takes_the_limits() -> None:
     settings = Settings(max_units=7, max_rows=5)
     assert settings.engine_limits().max_units == 7
     assert settings.data_bounds().max_rows == 5
+
+
+def test_what_holds_a_password_is_not_printed() -> None:
+    settings = Settings(database_url="postgresql://me:hunter2@db/x", broker_url="redis://:hunter2@broker/0")
+    assert "hunter2" not in repr(settings) + str(settings)
+    assert "hunter2" in settings.database
+
+
+def test_hosts_are_names_between_commas() -> None:
+    assert Settings(allowed_hosts=" A.example, b.example ,").hosts == {"a.example", "b.example"}
+    assert Settings().hosts == frozenset()

@@ -1,15 +1,13 @@
 """The gate: what a key opens; every single route is tested in test_authorization.py."""
 
-from flask import Flask
+from pathlib import Path
 
-from service.access import gate
-from service.access.gate import may_operate
 from service.app import create_app
 from service.scopes import Scope
 from service.settings import Settings
-from tests.servers import eventually
+from tests.servers import ValkeyServer, eventually
 from tests.service.api.answers import problem_of
-from tests.service.keyed import Keyed
+from tests.service.keyed import Keyed, keyed_service
 
 
 def test_the_refusals_say_what_to_do(keyed: Keyed) -> None:
@@ -52,21 +50,9 @@ def test_loopback_asks_for_no_key_and_others_always_do(settings: Settings) -> No
         assert Settings(host=host).keyed
 
 
-def test_who_may_see_the_whole(keyed: Keyed) -> None:
-    app = keyed.app
-    seen: dict[str, bool] = {}
-    app.after_request(lambda answer: (seen.update(now=may_operate()), answer)[1])
-    for scope, may in ((Scope.WRITE, False), (Scope.ADMIN, True)):
-        keyed.person("alice", scope).ask("GET", "/api/v1/models")
-        assert seen["now"] is may
-    app.test_client().get("/healthz")
-    assert seen["now"] is False
-
-
-def test_the_one_local_user_may_see_the_whole() -> None:
-    with Flask(__name__).test_request_context("/"):
-        assert may_operate()
-        assert gate.identity() is None
+def test_the_metrics_are_an_admins(keyed: Keyed) -> None:
+    for scope, status in ((Scope.WRITE, 403), (Scope.ADMIN, 200)):
+        assert keyed.person("alice", scope).ask("GET", "/metrics").status_code == status
 
 
 def test_what_was_made_without_keys_is_the_local_owners(keyed: Keyed) -> None:
@@ -78,3 +64,29 @@ def test_what_was_made_without_keys_is_the_local_owners(keyed: Keyed) -> None:
     open_app.extensions["gradhouse"].broker.close()
     assert keyed.person("local").ask("GET", f"/api/v1/datasets/{made}").status_code == 200
     assert keyed.person("alice").ask("GET", f"/api/v1/datasets/{made}").status_code == 404
+
+
+def test_an_owner_may_queue_so_many_and_no_other_waits_for_it(
+    tmp_path: Path, migrated_sqlite: Path, valkey: ValkeyServer
+) -> None:
+    with keyed_service(tmp_path, migrated_sqlite, valkey, max_queued_per_owner=2) as service:
+        for owner in ("alice", "bob"):
+            person = service.person(owner)
+            dataset = person.made("/api/v1/datasets", {"sample": "xor"})["id"]
+            job = {"dataset_id": dataset, "target": "y"}
+            for _ in range(2):
+                last = person.made("/api/v1/jobs", job)["id"]
+            refused = person.ask("POST", "/api/v1/jobs", json=job)
+            assert "max_queued_per_owner" in problem_of(refused, 429, "queue_full")["detail"]
+            assert refused.headers["Retry-After"]
+            person.ask("POST", f"/api/v1/jobs/{last}/cancel")
+            person.made("/api/v1/jobs", job)
+
+
+def test_nesting_is_bounded_by_a_setting(tmp_path: Path, migrated_sqlite: Path, valkey: ValkeyServer) -> None:
+    with keyed_service(tmp_path, migrated_sqlite, valkey, max_depth=4) as service:
+        body = "[" * 5 + "]" * 5
+        answer = service.person("alice").ask(
+            "POST", "/api/v1/jobs", data=body, headers={"Content-Type": "application/json"}
+        )
+        assert "deeper than 4 levels (setting max_depth)" in problem_of(answer, 400, "not_json")["detail"]
