@@ -1,10 +1,17 @@
 """The API process: its application, and what it refuses."""
 
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from service.serve import application, run
 from service.settings import Settings
 from service.tables.schema import OutdatedSchema
+from tests.servers import Command, ValkeyServer, eventually, free_port
+
+SIGN_OF_LIFE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def test_an_api_refuses_a_database_without_tables(tmp_path: object) -> None:
@@ -16,3 +23,47 @@ def test_the_application_takes_its_settings_from_the_environment(monkeypatch: py
     monkeypatch.setenv("GRADHOUSE_PORT", "0")
     with pytest.raises(ValueError, match="GRADHOUSE_PORT must be between 1 and 65535, got 0"):
         application()
+
+
+@pytest.fixture
+def api(sqlite_url: str, valkey: ValkeyServer, tmp_path: Path) -> Iterator[int]:
+    """The port of a running API with tight bounds on heads."""
+    port = free_port()
+    settings = Settings(database_url=sqlite_url, broker_url=valkey.url, data_dir=tmp_path, port=port)
+    tight = {"GRADHOUSE_HEADER_SECONDS": "0.5", "GRADHOUSE_MAX_HEADER_BYTES": "8192"}
+    command = Command("api", environment={**settings.environment(), **tight}, log=tmp_path / "api.log")
+    eventually(lambda: answers(port, SIGN_OF_LIFE), what=command.output)
+    yield port
+    command.stop()
+    command.close()
+
+
+def answers(port: int, request: bytes) -> bytes:
+    """What comes back until the service has nothing more to say; nothing where nobody listens."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 20) as connection:
+            connection.sendall(request)
+            return connection.recv(4096)
+    except OSError:
+        return b""
+
+
+@pytest.mark.system
+def test_heads_that_never_end_are_ended_and_hold_nobody_up(api: int) -> None:
+    slow = [socket.create_connection(("127.0.0.1", api), 20) for _ in range(200)]
+    for connection in slow:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+    quick = answers(api, SIGN_OF_LIFE)
+    assert quick.startswith(b"HTTP/1.1 200")
+    for connection in slow:
+        said = connection.recv(4096)
+        assert said == b"" or said.startswith(b"HTTP/1.1 408")
+        connection.close()
+
+
+@pytest.mark.system
+def test_a_huge_head_is_refused(api: int) -> None:
+    said = answers(api, b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Huge: " + b"a" * 100_000 + b"\r\n\r\n")
+    assert said == b"" or said.startswith(b"HTTP/1.1 4")
+    quick = answers(api, SIGN_OF_LIFE)
+    assert quick.startswith(b"HTTP/1.1 200")
