@@ -180,25 +180,36 @@ def _asked(pages: Sequence[Page]) -> int:
     return sum(page.evaluate("() => performance.getEntriesByType('resource').length") for page in pages)
 
 
+PARTS = ("graphs", "loading", "scrubbing", "crowd")
+
+
 @click.command()
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Some parts; all by default.")
 @click.option("--pages", default=40, show_default=True, help="Watch pages open at once.")
 @click.option("--seconds", default=15, show_default=True, help="For each timing of predictions.")
-def main(pages: int, seconds: int) -> None:
+def main(only: tuple[str, ...], pages: int, seconds: int) -> None:
     """Measure graphs, gradients, the Watch page, its replay, and a crowd that watches."""
+    parts = only or PARTS
     with open_house("sqlite") as house, house.part("worker"):
         dataset = house.dataset()
         job = train(house, dataset, [TANH, TANH], epochs=150, early_stopping=None)
         wide = train(house, dataset, [24, 24, 24], epochs=150, early_stopping=None)
-        measure_graphs(house, job["model_id"])
+        if "graphs" in parts:
+            measure_graphs(house, job["model_id"])
         with open_browser() as browser:
-            measure_loading(browser, house, job["id"])
-            with section("Scrubbing the replay, a new epoch at every frame (goals: 60 frames/s, 16 ms)"):
-                measure_scrubbing(browser, house, job["id"], "2-16-16-1")
-                measure_scrubbing(browser, house, wide["id"], "2-24-24-24-1")
-        long = train(house, dataset, [TANH, TANH], **LONG)
-        title = f"Predictions of one row while a job trains and {pages} pages watch it"
-        with open_browser(humble=True) as browser, section(title):
-            measure_crowd(browser, house, model=job["model_id"], job=long["id"], pages=pages, seconds=seconds)
+            if "loading" in parts:
+                measure_loading(browser, house, job["id"])
+            if "scrubbing" in parts:
+                with section("Scrubbing the replay, a new epoch at every frame (goals: 60 frames/s, 16 ms)"):
+                    measure_scrubbing(browser, house, job["id"], "2-16-16-1")
+                    measure_scrubbing(browser, house, wide["id"], "2-24-24-24-1")
+        if "crowd" in parts:
+            long = train(house, dataset, [TANH, TANH], **LONG)
+            title = f"Predictions of one row while a job trains and {pages} pages watch it"
+            with open_browser(humble=True) as browser, section(title):
+                measure_crowd(
+                    browser, house, model=job["model_id"], job=long["id"], pages=pages, seconds=seconds
+                )
 
 
 if __name__ == "__main__":

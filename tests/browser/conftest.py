@@ -109,16 +109,22 @@ def job(service: str) -> dict[str, Any]:
 
 def train(service: str, sample: str, layers: list[Any], **spec: Any) -> dict[str, Any]:
     """A job on a sample, when it is done."""
+    return train_on(service, {"sample": sample}, layers, name=sample, **spec)
+
+
+def train_on(
+    service: str, data: dict[str, Any], layers: list[Any], name: str | None = None, **spec: Any
+) -> dict[str, Any]:
+    """A job on a new dataset, its last column the target, when it is done."""
     with httpx.Client(base_url=f"{service}/api/v1", timeout=30) as client:
-        dataset = client.post("/datasets", json={"sample": sample}).json()
-        target = dataset["columns"][-1]["name"]
+        dataset = client.post("/datasets", json=data).raise_for_status().json()
         body = {
             "dataset_id": dataset["id"],
-            "target": target,
-            "model": {"name": sample, "hidden_layers": layers},
+            "target": dataset["columns"][-1]["name"],
+            "model": {"name": name or "mine", "hidden_layers": layers},
+            "training": {"epochs": 150, "early_stopping": None},
         }
-        training = {"epochs": 150, "early_stopping": None}
-        posted = client.post("/jobs", json={**body, "training": training, **spec}).json()
+        posted = client.post("/jobs", json={**body, **spec}).raise_for_status().json()
 
         def done() -> dict[str, Any] | None:
             found: dict[str, Any] = client.get(f"/jobs/{posted['id']}").json()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.servers import eventually
+from tests.browser.conftest import train_on
 
 pytestmark = pytest.mark.system
 
@@ -22,17 +21,8 @@ COLUMNS = [f"size {EVIL}", "colour", f"y {EVIL}"]
 @pytest.fixture(scope="module")
 def job(service: str) -> dict[str, Any]:
     """A training on a table whose every name is hostile."""
-    with httpx.Client(base_url=f"{service}/api/v1", timeout=30) as client:
-        rows = [[float(i), (TURNED, f"</script>{EVIL}")[i % 2], (EVIL, TURNED)[i // 30]] for i in range(60)]
-        dataset = client.post("/datasets", json={"name": EVIL, "columns": COLUMNS, "rows": rows}).json()
-        body = {"dataset_id": dataset["id"], "target": COLUMNS[2], "model": {"hidden_layers": [3]}}
-        posted = client.post("/jobs", json={**body, "training": {"epochs": 5}}).json()
-
-        def done() -> dict[str, Any] | None:
-            found: dict[str, Any] = client.get(f"/jobs/{posted['id']}").json()
-            return found if found["done"] else None
-
-        return eventually(done, seconds=60, what="the job is done")
+    rows = [[float(i), (TURNED, f"</script>{EVIL}")[i % 2], (EVIL, TURNED)[i // 30]] for i in range(60)]
+    return train_on(service, {"name": EVIL, "columns": COLUMNS, "rows": rows}, [3])
 
 
 def test_the_watch_page_shows_them_as_they_are(open_page: OpenPage, job: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from engine.nn.activations import ACTIVATIONS
-from tests.browser.conftest import train
+from tests.browser.conftest import train, train_on
 
 pytestmark = pytest.mark.system
 
@@ -57,6 +57,25 @@ def test_so_are_those_of_more_classes_and_of_numbers(open_page: OpenPage, servic
     for ours, theirs in zip(found, answer["scores"], strict=True):
         flat = [score for row in theirs for score in row]
         assert ours == pytest.approx(flat, rel=1e-12, abs=1e-12)
+
+
+def test_so_are_those_over_categories_flags_and_gaps(open_page: OpenPage, service: str) -> None:
+    columns = ["long", "wide", "colour", "ripe", "kind"]
+    rows = [
+        [None if i % 11 == 0 else i / 10, (i * 7) % 13, "rgb"[i % 3], i % 2 == 0, "ab"[(i * i) % 5 > 1]]
+        for i in range(90)
+    ]
+    preprocessing = {"missing_indicator": True}
+    model = train_on(service, {"columns": columns, "rows": rows}, [6], preprocessing=preprocessing)[
+        "model_id"
+    ]
+    answer = httpx.get(f"{service}/api/v1/models/{model}/surface?x=wide&y=long&resolution=12").json()
+    axes = [
+        {"name": each["name"], "low": each["min"], "high": each["max"]} for each in (answer["x"], answer["y"])
+    ]
+    found = open_page("/").evaluate(SURFACE, [f"/models/{model}", 12, *axes])
+    flat = [score for row in answer["scores"][0] for score in row]
+    assert found[0] == pytest.approx(flat, rel=1e-12, abs=1e-12)
 
 
 def test_the_replay_ends_at_the_model(open_page: OpenPage, service: str, job: dict[str, Any]) -> None:

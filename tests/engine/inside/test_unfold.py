@@ -21,10 +21,13 @@ from tests.engine.models import fruit_model, moons_model, weight_model
 
 MOONS_ROW = {"x1": 0.5, "x2": -0.2}
 FRUIT_ROW = {"size": 31.0, "ripe": True, "colour": "red"}
+GAP_ROW = {"size": None, "ripe": False, "colour": "blue"}
 MODELS: list[tuple[Callable[[], TrainedModel], dict[str, Any]]] = [
     (moons_model, MOONS_ROW),
     (fruit_model, FRUIT_ROW),
     (weight_model, FRUIT_ROW),
+    (fruit_model, GAP_ROW),
+    (weight_model, GAP_ROW),
 ]
 
 

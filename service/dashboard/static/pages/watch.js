@@ -31,13 +31,14 @@ async function lookAnew() {
   return state.complete;
 }
 
-// First the newest snapshot, so that there is something to see; then all; then what is new. Rows are added; now
-// and then all are asked for again, thinned, so that a page never grows without end.
+// First the newest snapshot, so that there is something to see; then all; then what is new. Rows are added, as many
+// as their share of the whole; now and then all are asked for again, so that a page never grows without end.
 async function fetchEpochs(first) {
-  const known = state.rows.length < MOST_ROWS ? (state.rows.at(-1)?.epoch ?? 0) : 0;
+  const known = state.rows.length < MOST_ROWS ? (state.rows.at(-1)?.epoch ?? 0) : 0, now = Math.max(1, state.job.progress.epoch);
+  const points = Math.max(2, Math.ceil((POINTS * (now - known)) / now));
   const wanted = first ? "&newest=1" : state.whole && state.snapshots.length ? `&after=${state.snapshots.at(-1).epoch}` : "";
   const [history, buffer] = await Promise.all([
-    ask(`/jobs/${id}/history?points=${POINTS}&after=${known}`),
+    ask(`/jobs/${id}/history?points=${points}&after=${known}`),
     ask(`/jobs/${id}/checkpoints?format=float64${wanted}`, { as: "buffer" }),
   ]);
   state.rows = known ? [...state.rows, ...history.data] : history.data;
