@@ -201,7 +201,10 @@ def _recorded_step(job: Job, replay: Replay, step: str) -> int:
 
 def _not_recorded(job: Job, step: str, done: int) -> ServiceError:
     fact = f"job {job.id} has no step {step}"
-    return ServiceError("not_found", f"{fact}: it has steps 1 to {done}" if done else f"{fact}: none is kept")
+    if not done:
+        return ServiceError("not_found", f"{fact}: none is taken yet", hint="Ask again when the job runs.")
+    hint = "Ask for one of them; an epoch has the steps_per_epoch that each step names."
+    return ServiceError("not_found", f"{fact}: it has steps 1 to {done}", hint=hint)
 
 
 def _tables(job: Job, spec: TrainingSpec) -> tuple[Table, Table | None]:
