@@ -63,7 +63,7 @@ def fail_declined(db: Session, *, patience_seconds: float) -> int:
     """Fails begun jobs that workers declined so long ago and that none has gone on with since; how many."""
     declined, later = aliased(Event), aliased(Event)
     gone_on = exists().where(
-        later.job_id == Job.id, later.id > declined.id, later.type == EventType.PROGRESS.value
+        later.job_id == declined.job_id, later.id > declined.id, later.type == EventType.PROGRESS.value
     )
     old = exists().where(
         declined.job_id == Job.id,

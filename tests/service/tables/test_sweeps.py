@@ -164,6 +164,24 @@ def test_a_job_that_was_declined_and_then_found_its_worker_goes_on(database: Dat
     assert read(database, job.id).status == "queued"
 
 
+def test_the_progress_of_another_job_keeps_no_declined_one_waiting(database: Database) -> None:
+    job = add_job(database)
+    claimed = must_claim(database)
+    with database.session() as db:
+        claims.save_progress(db, claimed, progress(4), lease_seconds=60)
+        claims.release(db, claimed, reason="slice")
+    _decline(database, "unable")
+    with database.session() as db:
+        db.execute(update(Job).where(Job.id == job.id).values(priority=2))
+    add_job(database)
+    other = must_claim(database, "busy")
+    assert other.job_id != job.id
+    with database.session() as db:
+        claims.save_progress(db, other, progress(4), lease_seconds=60)
+    assert _fail_declined(database, patience=-1) == 1
+    assert read(database, job.id).status == "failed"
+
+
 def test_a_row_that_somebody_holds_locked_does_not_hold_up_the_others(postgres_url: str) -> None:
     database = Database(postgres_url)
     for _ in range(2):
