@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
 from service.tables import batches, claims, datasets, events, idempotency, jobs, queue, sweeps, wishes
@@ -61,7 +61,7 @@ def _everything(db: Session, job: Job) -> None:
     sweeps.fail_declined(db, patience_seconds=-1)
     sweeps.lost_messages(db, grace_seconds=-1, limit=10)
     sweeps.holders(db)
-    sweeps.claims_since(db, 1)
+    sweeps.claims_since(db, 10**9)  # near the end of the log, where the watchdog's cursor is
     datasets.in_use(db, "a" * 64)
     with pytest.raises(Conflict):
         wishes.request_stop(db, "local", job.id)
@@ -72,24 +72,77 @@ def _everything(db: Session, job: Job) -> None:
     idempotency.complete(db, wanted, Kept(202, {}, b""))
 
 
+def _protocol(database: Database, waiting: Job) -> None:
+    """What is done with jobs again and again, once each."""
+    claimed = must_claim(database)
+    with database.session() as db:
+        claims.save_progress(db, claimed, progress(4), lease_seconds=60)
+        claims.heartbeat(db, claimed, lease_seconds=60)
+        claims.read_flags(db, claimed)
+    with database.session() as db, pytest.raises(Conflict):
+        datasets.remove(db, "local", claimed.dataset_id)
+    with database.session() as db:
+        _everything(db, waiting)
+    with database.session() as db:
+        claims.release(db, claimed, reason="slice")
+    add_job(database)
+    with database.session() as db:
+        batch = batches.claim(db, "w", claim_id="batch", lease_seconds=60, most=4)
+        batches.heartbeat(db, batch, lease_seconds=60)
+        batches.succeed(db, [Ending(each, progress(10), MODEL) for each in batch])
+        batches.give_back(db, batch)
+
+
 def test_no_query_walks_through_every_job(sqlite: Database) -> None:
     waiting = [add_job(sqlite, spec=SMALL) for _ in range(50)]
     with _walks(sqlite) as walks:
-        claimed = must_claim(sqlite)
-        with sqlite.session() as db:
-            claims.save_progress(db, claimed, progress(4), lease_seconds=60)
-            claims.heartbeat(db, claimed, lease_seconds=60)
-            claims.read_flags(db, claimed)
-        with sqlite.session() as db, pytest.raises(Conflict):
-            datasets.remove(db, "local", claimed.dataset_id)
-        with sqlite.session() as db:
-            _everything(db, waiting[-1])
-        with sqlite.session() as db:
-            claims.release(db, claimed, reason="slice")
-        add_job(sqlite)
-        with sqlite.session() as db:
-            batch = batches.claim(db, "w", claim_id="batch", lease_seconds=60, most=4)
-            batches.heartbeat(db, batch, lease_seconds=60)
-            batches.succeed(db, [Ending(each, progress(10), MODEL) for each in batch])
-            batches.give_back(db, batch)
+        _protocol(sqlite, waiting[-1])
     assert walks == []
+
+
+LARGE = ("jobs", "events", "history_blocks")
+
+
+@pytest.fixture
+def full(postgres_url: str) -> Iterator[Database]:
+    """A PostgreSQL with thousands of jobs that wait, ten times as many that are done, and their logs."""
+    database = Database(postgres_url)
+    first = add_job(database, spec=SMALL)
+    columns = [column.name for column in Job.__table__.columns if column.name not in {"id", "turn", "status"}]
+    rest = ", ".join(f'"{name}"' for name in columns)
+    with database.session() as db:
+        for status, count in (("queued", 3_000), ("succeeded", 30_000)):
+            copies = f"'job_{status}_' || n, '{status}', n, {rest} FROM jobs, generate_series(1, {count}) n"
+            db.execute(
+                text(f"INSERT INTO jobs (id, status, turn, {rest}) SELECT {copies} WHERE id = :id"),
+                {"id": first.id},
+            )
+        db.execute(
+            text(
+                "INSERT INTO events (job_id, type, at, claim) SELECT id, 'progress', 0, 1 FROM jobs;"
+                "INSERT INTO history_blocks SELECT id, 1, 4096, 'rows' FROM jobs WHERE status = 'succeeded'"
+            )
+        )
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    yield database
+    database.close()
+
+
+def test_postgresql_reads_no_large_table_from_end_to_end(full: Database) -> None:
+    found: list[str] = []
+
+    def look(connection: Any, cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
+        if many or not statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            return
+        explained = cursor.connection.execute(f"EXPLAIN {statement}", values).fetchall()
+        steps = [str(row[0]) for row in explained]
+        found.extend(
+            f"{step} <- {statement}" for step in steps for name in LARGE if f"Seq Scan on {name}" in step
+        )
+
+    event.listen(full.engine, "before_cursor_execute", look)
+    with full.reading() as db:
+        waiting = db.scalars(select(Job).where(Job.id == "job_queued_2000")).one()
+    _protocol(full, waiting)
+    assert found == []
