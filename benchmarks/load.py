@@ -31,6 +31,7 @@ from service.tables.base import LOCAL_OWNER, Database
 from tests.servers import Command, eventually, free_port
 
 USERS = 16
+PACED_USERS = 64  # who waits for a slow answer asks less: others must be there to keep the pace
 SHARE = 0.8
 VIEWERS = 200
 MIB = 2**20
@@ -112,12 +113,13 @@ def prepare(service: Service) -> dict[str, str]:
 
 
 def locust(service: Service, variables: dict[str, str], seconds: float, rate: float) -> list[dict[str, str]]:
-    """Runs the users; Locust's own table, a row a kind of request and one for all."""
+    """Runs the users at so many tasks a second, 0: as many as go; a row a kind of request."""
+    users = PACED_USERS if rate else USERS
     out = service.folder.with_name("users")
     command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("load_users.py"))]
-    command += ["--headless", f"-u{USERS}", f"-r{USERS}", f"-t{seconds:.0f}s", "--host", service.address]
+    command += ["--headless", f"-u{users}", f"-r{users}", f"-t{seconds:.0f}s", "--host", service.address]
     command += ["--csv", str(out), "--only-summary", "--loglevel", "ERROR", "--exit-code-on-error", "0"]
-    environment = {**os.environ, **variables, "LOAD_RATE": str(rate / USERS)}
+    environment = {**os.environ, **variables, "LOAD_RATE": str(rate / users)}
     subprocess.run(command, env=environment, check=True, capture_output=True)
     with Path(f"{out}_failures.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):

@@ -180,11 +180,13 @@ class ValkeyServer:
 class Command:
     """One `gradhouse` command as a process with its own session, and its output in a file."""
 
-    def __init__(self, *words: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, *words: str, environment: Mapping[str, str], log: Path, module: str = "service.cli"
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self.process = _spawn(
-                [sys.executable, "-m", "service.cli", *words],
+                [sys.executable, "-m", module, *words],
                 env={**os.environ, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
