@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +35,14 @@ class HistoryBlock:
 
     def rows(self, start: int = 0, stop: int | None = None) -> Iterator[dict[str, Any]]:
         """One object an epoch, as JSON has it: what is not finite becomes None."""
-        epochs = range(self.first_epoch, self.first_epoch + len(self))[start:stop]
-        columns = [[_finite(x) for x in column[start:stop].tolist()] for column in self.columns.values()]
-        for epoch, *values in zip(epochs, *columns, strict=True):
-            yield {"epoch": epoch, **dict(zip(self.columns, values, strict=True))}
+        return self.rows_at(range(len(self))[start:stop])
+
+    def rows_at(self, places: Sequence[int]) -> Iterator[dict[str, Any]]:
+        """The rows at these places of the block, counted from 0."""
+        chosen = np.asarray(places, dtype=np.intp)
+        columns = [[_finite(x) for x in column[chosen].tolist()] for column in self.columns.values()]
+        for place, *values in zip(places, *columns, strict=True):
+            yield {"epoch": self.first_epoch + place, **dict(zip(self.columns, values, strict=True))}
 
     def to_bytes(self) -> bytes:
         """Packed, for the database; equal blocks give equal bytes."""

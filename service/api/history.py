@@ -96,7 +96,7 @@ def thin(blocks: Sequence[HistoryBlock], after: int, points: int) -> list[Row]:
     for stretch in np.array_split(np.arange(first + 1, len(whole) - 1), max(1, (points - 2) // 2)):
         if not np.isnan(loss[stretch]).all():
             kept |= {int(stretch[np.nanargmin(loss[stretch])]), int(stretch[np.nanargmax(loss[stretch])])}
-    return [next(whole.rows(index, index + 1)) for index in sorted(kept)]
+    return list(whole.rows_at(sorted(kept)))
 
 
 def to_csv(rows: Sequence[Row]) -> str:

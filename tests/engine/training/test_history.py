@@ -78,3 +78,9 @@ def test_blocks_that_follow_each_other_are_one() -> None:
 def test_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(BadModel, match="corrupt"):
         HistoryBlock.from_bytes(data)
+
+
+def test_rows_are_picked_by_their_places() -> None:
+    block = HistoryBlock(5, {"train_loss": np.array([1.0, np.nan, 3.0])})
+    assert list(block.rows_at([0, 2])) == [{"epoch": 5, "train_loss": 1.0}, {"epoch": 7, "train_loss": 3.0}]
+    assert list(block.rows_at([1])) == list(block.rows(1, 2)) == [{"epoch": 6, "train_loss": None}]
