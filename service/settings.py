@@ -93,7 +93,7 @@ class Settings:
     )
 
     api_processes: int = _setting(2, "processes that answer requests", least=1, most=64)
-    api_threads: int = _setting(16, "requests answered at once by one API process", least=1, most=512)
+    api_threads: int = _setting(8, "requests answered at once by one API process", least=1, most=512)
     max_body_bytes: int = _setting(256 * MIB, "largest request body", least=KIB)
     inline_bytes: int = _setting(32 * MIB, "a larger file is validated by a worker", least=0)
     max_rows: int = _setting(1_000_000, "most rows of a dataset", least=1)
@@ -121,7 +121,7 @@ class Settings:
     max_work: float = _setting(1e15, "most epochs x rows x parameters of a job", least=1)
     max_queued: int = _setting(20_000, "most jobs that wait at once", least=1)
     max_queued_per_owner: int = _setting(10_000, "most jobs of one owner that wait at once", least=1)
-    max_streams: int = _setting(6, "event streams open at once in one API process", least=0)
+    max_streams: int = _setting(3, "event streams open at once in one API process", least=0)
     stream_seconds: float = _setting(
         25.0, "after which an event stream ends, to be resumed", least=0.1, most=300
     )

@@ -9,7 +9,7 @@ from flask import request
 
 MAX_WAIT_SECONDS = 30
 LOOK_SECONDS = 0.1
-MAX_WAITING = 4  # a request that waits holds one of the process's threads
+MAX_WAITING = 2  # a request that waits holds one of the process's threads
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*([0-9]{1,6})\s*(?:$|[,;])", re.IGNORECASE)
 _places = threading.BoundedSemaphore(MAX_WAITING)

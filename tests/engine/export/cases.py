@@ -66,7 +66,8 @@ def rows_of(case: str, count: int = 25) -> list[dict[str, Any]]:
         row: dict[str, Any] = {}
         for each in inputs:
             if each.type == "category":
-                row[each.name] = str(chance.choice(each.known))
+                unknown = each.ignore_unknown and i % 7 == 3
+                row[each.name] = "never seen" if unknown else str(chance.choice(each.known))
             elif each.type == "boolean":
                 row[each.name] = bool(chance.integers(2))
             else:

@@ -49,4 +49,7 @@ def test_c_compiles_without_a_warning_and_runs(case: str, tmp_path: Path) -> Non
 def _c_cell(each: Any, cell: Any) -> str:
     if cell is None:
         return "nan"
-    return repr(float(each.position(cell) if each.type == "category" else cell))
+    if each.type == "category":
+        position = each.position(cell)
+        return "-1.0" if position is None else repr(float(position))  # as model_category gives it
+    return repr(float(cell))
