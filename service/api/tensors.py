@@ -58,9 +58,12 @@ def read_request(data: bytes, header_length: str | None) -> InferenceRequest:
         or not document["inputs"]
     ):
         raise _wrong("/inputs", "inputs is required: an array of tensors", "missing_field")
-    rest, tensors = memoryview(data)[end:], []
+    rest = memoryview(data)[end:]
+    tensors: list[Tensor] = []
     for i, described in enumerate(document["inputs"]):
         tensor, rest = _tensor(described, rest, f"/inputs/{i}")
+        if any(tensor.name == other.name for other in tensors):
+            raise _wrong(f"/inputs/{i}/name", f"{shown(tensor.name)} stands twice in inputs", "repeated")
         tensors.append(tensor)
     if len(rest):
         raise _wrong("", f"{len(rest)} bytes follow the last tensor", "wrong_count")
