@@ -46,11 +46,14 @@ def read_npy(data: bytes) -> Array:
     return np.ascontiguousarray(matrix, dtype=np.float64)
 
 
-def read_arrow(data: bytes) -> dict[str, list[Any]]:
-    """Cells by column's name out of an Arrow stream or file; raises BadData."""
+def read_arrow(data: bytes, most_rows: int) -> dict[str, list[Any]]:
+    """Cells by column's name out of an Arrow stream or file, of at most so many rows; raises BadData.
+
+    A packed file may say a lot in few bytes: what lies beyond the bound is not unpacked into cells.
+    """
     read = polars.read_ipc if data[:6] == b"ARROW1" else polars.read_ipc_stream
     try:
-        table = read(io.BytesIO(data))
+        table = read(io.BytesIO(data), n_rows=most_rows)
         columns: dict[str, list[Any]] = table.to_dict(as_series=False)
     except BaseException as error:  # polars panics on some damage, and its panic is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit):
