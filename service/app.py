@@ -41,7 +41,7 @@ from service.error_kinds import KINDS
 from service.errors import ServiceError, invalid
 from service.presence import Presence
 from service.settings import Settings, load_settings
-from service.storage import DamagedBytes, MissingBytes, Storage
+from service.storage import DamagedBytes, MissingBytes, StorageAway, open_storage
 from service.tables.base import Conflict, Database, is_transient
 from service.telemetry.log import RequestLog
 from service.web import bodies, encodings, observing, problems, requests
@@ -116,16 +116,13 @@ def as_service_error(error: Exception) -> ServiceError | None:
         return ServiceError("dataset_unreadable", str(error), status=500)
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
         return ServiceError("insufficient_storage", "the disk that holds the datasets is full")
-    if is_transient(error):
-        return ServiceError(
-            "unavailable", "the database does not answer", headers={"Retry-After": RETRY_SECONDS}
-        )
+    if is_transient(error) or isinstance(error, StorageAway):
+        detail = str(error) if isinstance(error, StorageAway) else "the database does not answer"
+        return ServiceError("unavailable", detail, headers={"Retry-After": RETRY_SECONDS})
     return None
 
 
 def _make_parts(settings: Settings) -> parts.Parts:
-    storage = Storage(settings.datasets_dir)
-    storage.used_by(settings.database_key)
     database = Database(
         settings.database, synchronous=settings.sqlite_synchronous, pool_size=settings.database_pool
     )
@@ -134,7 +131,7 @@ def _make_parts(settings: Settings) -> parts.Parts:
         settings=settings,
         database=database,
         broker=Broker(settings),
-        storage=storage,
+        storage=open_storage(settings),
         models=LoadedModels(database, max_bytes=settings.max_loaded_bytes),
         streams=BoundedSemaphore(settings.max_streams),
         presence=presence,

@@ -54,6 +54,13 @@ class Settings:
     data_dir: Path = _setting(  # noqa: RUF009 - a path is immutable
         _DATA_DIR, "where datasets, SQLite and the embedded broker live"
     )
+    s3_bucket: str = _setting("", "bucket that keeps datasets and outputs for many hosts; empty: a folder")
+    s3_prefix: str = _setting("", "where in the bucket")
+    s3_endpoint: str = _setting("", "URL of the S3-compatible store; empty: Amazon's")
+    s3_region: str = _setting("us-east-1", "the bucket's region")
+    s3_access_key_id: str = _setting("", "key of the store; empty: what the host's environment gives")
+    s3_secret_access_key: str = _setting("", "secret of the key", secret=True)
+
     host: str = _setting("127.0.0.1", "address the API listens on")
     port: int = _setting(8137, "port the API listens on", least=1, most=65535)
 

@@ -8,7 +8,7 @@ from engine.data.samples import make_sample
 from engine.spec import parse_spec
 from engine.training.history import HistoryBlock
 from service.settings import Settings
-from service.storage import Storage
+from service.storage import FolderStorage
 from service.tables import datasets, history, models, queue
 from service.tables.base import Database
 from service.tables.jobs import Job
@@ -46,7 +46,7 @@ class Workshop:
         document = {**body, "training": {**body["training"], **training}}
         spec = parse_spec(document, self._table.profile(), self._settings.engine_limits()).to_document()
         data = self._table.to_parquet()
-        digest = Storage(self._settings.datasets_dir).put(data)
+        digest = FolderStorage(self._settings.datasets_dir).put(data)
         with self.database.session() as db:
             profile = self._table.profile().to_document()
             dataset = datasets.add(

@@ -18,7 +18,7 @@ from service.api.models import load_model
 from service.api.orders import PRIORITIES, metadata_problems
 from service.api.parts import owner, running
 from service.errors import ServiceError, invalid
-from service.storage import MissingBytes, Outputs
+from service.storage import MissingBytes
 from service.tables import queue
 from service.tables.jobs import Status
 from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
@@ -96,7 +96,7 @@ def read_job_output(job_id: str) -> Response:
     if job.status != Status.SUCCEEDED:
         raise ServiceError("job_not_done", f"job {job_id} is {job.shown_status}, it has no output")
     try:
-        file = Outputs(running().settings.outputs_dir).open(job_id)
+        file = running().storage.outputs.open(job_id)
     except MissingBytes as error:
         raise ServiceError("gone", str(error)) from None
     name = f"{job_id}.{job.spec['format']}"

@@ -5,7 +5,6 @@ from flask import Response, jsonify
 from service.api.job_documents import POLLING, JobDetailSchema, detail, find_job, polling_headers
 from service.api.orders import check_queue
 from service.api.parts import missing, owner, running
-from service.storage import Outputs
 from service.tables import wishes
 from service.tables.jobs import Status
 from service.web.contract import Blueprint
@@ -65,5 +64,5 @@ def delete_job(job_id: str) -> Response:
     with running().database.session() as db:
         if not wishes.remove(db, owner(), job_id):
             raise missing("job", job_id)
-    Outputs(running().settings.outputs_dir).delete(job_id)
+    running().storage.outputs.delete(job_id)
     return Response(status=204)

@@ -16,7 +16,7 @@ from engine.data.table import Table
 from service.broker import Broker
 from service.processes import worker_name
 from service.settings import Settings
-from service.storage import Storage
+from service.storage import Storage, open_storage
 from service.tables import batches
 from service.tables.base import Database, DatabaseError
 from service.tables.claims import Claimed
@@ -173,8 +173,7 @@ class Bench:
         database = Database(settings.database, synchronous=settings.sqlite_synchronous, pool_size=2)
         heart = Heart(database, settings.lease_seconds)
         heart.start()
-        storage = Storage(settings.datasets_dir)
-        storage.used_by(settings.database_key)
+        storage = open_storage(settings)
         return cls(settings, database, Broker(settings), storage, Tables(storage), heart, stopping)
 
     def close(self) -> None:

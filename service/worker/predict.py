@@ -9,7 +9,7 @@ from engine.data.stored import StoredTable
 from engine.errors import BadModel
 from engine.training.batches import ROWS_AT_ONCE, BatchPrediction
 from engine.training.model import TrainedModel
-from service.storage import MissingBytes, Outputs
+from service.storage import MissingBytes
 from service.tables import claims, datasets, models
 from service.tables.claims import Claimed, Progress
 from service.telemetry import get_logger
@@ -58,8 +58,8 @@ class Prediction:
         """Writes the whole output; its rows and bytes. Raises _Interrupted, and then nothing of it stays."""
         rows = size = 0
         spec, model = self._claimed.spec, self._model(self._claimed.spec["model_id"])
-        outputs = Outputs(self._bench.settings.outputs_dir)
-        with self._bench.storage.open(self._digest) as data, outputs.writing(self._claimed.job_id) as file:
+        storage, job_id = self._bench.storage, self._claimed.job_id
+        with storage.open(self._digest) as data, storage.outputs.writing(job_id) as file:
             tables = StoredTable(data, self._profile()).parts(ROWS_AT_ONCE)
             prediction = BatchPrediction(model, tables, spec["format"], tuple(spec["columns"]))
             for rows, part in prediction.parts():

@@ -17,11 +17,11 @@ from service.broker import ENOUGH_MESSAGES, Broker
 from service.presence import Presence
 from service.processes import is_gone, worker_prefix
 from service.settings import Settings
+from service.storage import Storage, open_storage
 from service.tables import datasets, sweeps
 from service.tables.base import Database
 from service.telemetry import get_logger
 from service.worker.courier import Courier
-from service.worker.orphans import remove_orphans
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
@@ -34,8 +34,11 @@ _log = get_logger(__name__)
 class Sweeper:
     """Any number of them may run: every move is a compare-and-set."""
 
-    def __init__(self, settings: Settings, database: Database, broker: Broker) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, broker: Broker, storage: Storage | None = None
+    ) -> None:
         self._settings, self._database, self._broker = settings, database, broker
+        self._storage = storage or open_storage(settings)
         self._rare_at = self._tidy_at = 0.0
 
     def sweep(self) -> None:
@@ -54,12 +57,8 @@ class Sweeper:
             return
         age = self._settings.orphan_seconds
         self._tidy_at = time.monotonic() + age / 24
-        gone = remove_orphans(
-            self._settings.datasets_dir,
-            self._is_used,
-            user=self._settings.database_key,
-            older_than_seconds=age,
-        )
+        user = self._settings.database_key
+        gone = self._storage.remove_orphans(self._is_used, user=user, older_than_seconds=age)
         if gone:
             _log.warning("removed bytes that no dataset uses", files=gone)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.errors import BadModel
 from service.settings import Settings
+from service.storage import StorageAway
 from service.tables import batches, claims, queue
 from service.tables.base import is_transient
 from service.tables.batches import Ending
@@ -108,8 +109,8 @@ class Batch:
         except BadModel as error:
             self._attempt(self._refuse, claimed, error)
         except Exception as error:
-            if is_transient(error):
-                raise  # nothing can be written now: the lease ends, and the sweeper gives the job back
+            if is_transient(error) or isinstance(error, StorageAway):
+                raise  # nothing can be done now: the lease ends, and the sweeper gives the job back
             self._fail_with(claimed, error, training.history_only() if training else None)
 
     def _refuse(self, claimed: Claimed, error: BadModel) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from service.operations.backup import BackupRefused, restore, save
 from service.settings import Settings
-from service.storage import Storage
+from service.storage import FolderStorage
 from service.tables import datasets, events, schema
 from service.tables.base import Database
 from service.tables.jobs import Job, Status
@@ -90,7 +90,7 @@ def test_what_is_written_meanwhile_is_in_the_backup_whole_or_not_at_all(
         over.set()
         thread.join()
     restore(elsewhere, folder=tmp_path / "backup")
-    database, storage = Database(elsewhere.database), Storage(elsewhere.datasets_dir)
+    database, storage = Database(elsewhere.database), FolderStorage(elsewhere.datasets_dir)
     with database.reading() as db:
         found = [job for job in added if db.get(Job, job.id)]
         assert len(found) > 3

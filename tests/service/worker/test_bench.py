@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from engine.data.samples import make_sample
-from service.storage import MissingBytes, Storage
+from service.storage import FolderStorage, MissingBytes
 from service.worker.bench import TABLES_KEPT, BusyBoard, SharedFlag, Tables
 
 
-def _put(storage: Storage, count: int) -> list[str]:
+def _put(storage: FolderStorage, count: int) -> list[str]:
     return [storage.put(make_sample("moons", {"random_state": seed}).to_parquet()) for seed in range(count)]
 
 
 def test_a_dataset_is_decoded_once_and_the_oldest_give_way(tmp_path: Path) -> None:
-    storage = Storage(tmp_path)
+    storage = FolderStorage(tmp_path)
     digests = _put(storage, TABLES_KEPT + 1)
     tables = Tables(storage)
     first = tables.get(digests[0])

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.data.reading import NULLS
 from service.settings import Settings
-from service.storage import Storage
+from service.storage import FolderStorage
 from service.tables import datasets
 from service.tables.base import Database
 from service.tables.datasets import Dataset
@@ -14,8 +14,8 @@ from service.worker.bench import Bench, SharedFlag
 from service.worker.work import work
 
 
-def validated(settings: Settings, database: Database, data: bytes) -> tuple[Dataset, Job, Storage]:
-    storage = Storage(settings.datasets_dir)
+def validated(settings: Settings, database: Database, data: bytes) -> tuple[Dataset, Job, FolderStorage]:
+    storage = FolderStorage(settings.datasets_dir)
     reading = {"media_type": "text/csv", "types": {}, "nulls": sorted(NULLS)}
     with database.session() as db:
         digest = storage.put_file(io.BytesIO(data))
@@ -48,7 +48,7 @@ def test_a_bad_upload_says_why_and_leaves_nothing(settings: Settings, database: 
 
 
 def test_bytes_that_another_upload_waits_for_stay(settings: Settings, database: Database) -> None:
-    storage, bad = Storage(settings.datasets_dir), b"x,y\n1\n"
+    storage, bad = FolderStorage(settings.datasets_dir), b"x,y\n1\n"
     reading = {"media_type": "text/csv", "types": {}, "nulls": sorted(NULLS)}
     with database.session() as db:
         facts: Any = {"sha256": storage.put(bad), "size": len(bad), "reading": reading}

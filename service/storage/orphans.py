@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from service.storage import HALF_WRITTEN
-
 ASIDE = ".orphan-"
+HALF_WRITTEN = ".new-"
 
 
 def remove_orphans(

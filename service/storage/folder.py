@@ -1,19 +1,21 @@
-"""The bytes of datasets: files named by their sha256. An object store fits behind the same three verbs."""
+"""Bytes in a folder: files named by their sha256, and outputs by their jobs."""
 
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from shutil import copyfileobj
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
-HALF_WRITTEN = ".new-"
+from service.storage.orphans import HALF_WRITTEN, remove_orphans
+from service.storage.seam import DamagedBytes, Draft, MissingBytes, digest_of
+
 COPIED_BYTES = 2**20
 
 
-class Outputs:
+class FolderOutputs:
     """What jobs have made beside models, a file a job, in a folder that only this user can read."""
 
     def __init__(self, folder: Path) -> None:
@@ -43,19 +45,12 @@ class Outputs:
         (self._folder / job_id).unlink(missing_ok=True)
 
 
-class MissingBytes(Exception):
-    """No bytes are stored under this digest."""
-
-
-class DamagedBytes(Exception):
-    """The stored bytes are not the ones that were put."""
-
-
-class Storage:
+class FolderStorage:
     """Bytes by digest in a folder that only this user can read."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, outputs: Path | None = None) -> None:
         self._folder = folder
+        self.outputs = FolderOutputs(outputs or folder.with_name("outputs"))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def used_by(self, user: str) -> None:
@@ -80,13 +75,14 @@ class Storage:
             return draft.keep()
 
     @contextmanager
-    def draft(self) -> Iterator["Draft"]:
+    def draft(self) -> Iterator[Draft]:
         """A file to be written, which is gone when the block ends without `keep`."""
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=HALF_WRITTEN, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=HALF_WRITTEN, delete=False) as named:
+            file, path = cast("BinaryIO", named.file), Path(named.name)
             try:
-                yield Draft(cast("BinaryIO", file.file), Path(file.name), self._place)
+                yield Draft(file, lambda digest: _settle(file, path, self._place(digest)))
             finally:
-                Path(file.name).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
 
     def _place(self, digest: str) -> Path:
         path = self._path(digest)
@@ -99,7 +95,7 @@ class Storage:
             file = self._path(digest).open("rb")
         except FileNotFoundError:
             raise MissingBytes(f"no bytes are stored under {digest}") from None
-        if file_digest(file, "sha256").hexdigest() != digest:
+        if digest_of(file) != digest:
             file.close()
             raise DamagedBytes(f"the bytes stored under {digest} are damaged")
         file.seek(0)
@@ -119,23 +115,12 @@ class Storage:
         """Removes the bytes of a digest, if they are there."""
         self._path(digest).unlink(missing_ok=True)
 
+    def remove_orphans(self, is_used: Callable[[str], bool], *, user: str, older_than_seconds: float) -> int:
+        """Removes bytes that nobody uses and that are old; how many."""
+        return remove_orphans(self._folder, is_used, user=user, older_than_seconds=older_than_seconds)
+
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest
-
-
-class Draft:
-    """A file on its way into the storage; `file` may be read and written, and is one of the system's own."""
-
-    def __init__(self, file: BinaryIO, path: Path, place: Callable[[str], Path]) -> None:
-        self.file, self._path, self._place = file, path, place
-
-    def keep(self, digest: str | None = None) -> str:
-        """Stores what was written, under its digest: renamed, so a crash leaves the whole file or none."""
-        if digest is None:
-            self.file.seek(0)
-            digest = file_digest(cast("Any", self.file), sha256).hexdigest()
-        _settle(self.file, self._path, self._place(digest))
-        return digest
 
 
 def _settle(file: BinaryIO, path: Path, name: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.storage import MissingBytes, Storage
-from service.worker.orphans import ASIDE, remove_orphans
+from service.storage import FolderStorage, MissingBytes
+from service.storage.orphans import ASIDE, remove_orphans
 
 DAY = 86_400
 
@@ -17,8 +17,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def storage(folder: Path) -> Storage:
-    storage = Storage(folder)
+def storage(folder: Path) -> FolderStorage:
+    storage = FolderStorage(folder)
     storage.used_by("ours")
     return storage
 
@@ -35,7 +35,7 @@ def _sweep(folder: Path, *used: str) -> int:
     return remove_orphans(folder, used.__contains__, user="ours", older_than_seconds=DAY)
 
 
-def test_what_is_old_and_unused_goes(storage: Storage, folder: Path) -> None:
+def test_what_is_old_and_unused_goes(storage: FolderStorage, folder: Path) -> None:
     used, unused = storage.put(b"used"), storage.put(b"unused")
     for digest in (used, unused):
         _grow_old(_path(folder, digest))
@@ -46,20 +46,20 @@ def test_what_is_old_and_unused_goes(storage: Storage, folder: Path) -> None:
     assert _sweep(folder, used) == 0
 
 
-def test_what_is_young_stays_for_its_row_may_be_on_the_way(storage: Storage, folder: Path) -> None:
+def test_what_is_young_stays_for_its_row_may_be_on_the_way(storage: FolderStorage, folder: Path) -> None:
     digest = storage.put(b"bytes")
     assert _sweep(folder) == 0
     assert storage.read(digest) == b"bytes"
 
 
-def test_an_upload_of_the_same_bytes_makes_an_orphan_young(storage: Storage, folder: Path) -> None:
+def test_an_upload_of_the_same_bytes_makes_an_orphan_young(storage: FolderStorage, folder: Path) -> None:
     digest = storage.put(b"bytes")
     _grow_old(_path(folder, digest))
     storage.put(b"bytes")
     assert _sweep(folder) == 0
 
 
-def test_an_upload_in_the_middle_of_the_sweep_keeps_its_bytes(storage: Storage, folder: Path) -> None:
+def test_an_upload_in_the_middle_of_the_sweep_keeps_its_bytes(storage: FolderStorage, folder: Path) -> None:
     digest = storage.put(b"bytes")
     _grow_old(_path(folder, digest))
     looks: list[str] = []
@@ -80,7 +80,7 @@ def test_an_upload_in_the_middle_of_the_sweep_keeps_its_bytes(storage: Storage, 
     assert storage.read(digest) == b"bytes"
 
 
-def test_where_another_database_keeps_files_nothing_is_removed(storage: Storage, folder: Path) -> None:
+def test_where_another_database_keeps_files_nothing_is_removed(storage: FolderStorage, folder: Path) -> None:
     digest = storage.put(b"theirs")
     _grow_old(_path(folder, digest))
     storage.used_by("theirs")
@@ -88,7 +88,7 @@ def test_where_another_database_keeps_files_nothing_is_removed(storage: Storage,
     assert storage.read(digest) == b"theirs"
 
 
-def test_a_sweep_that_was_cut_short_is_taken_back(storage: Storage, folder: Path) -> None:
+def test_a_sweep_that_was_cut_short_is_taken_back(storage: FolderStorage, folder: Path) -> None:
     digest = storage.put(b"bytes")
     path = _path(folder, digest)
     path.rename(path.with_name(ASIDE + digest))
@@ -96,7 +96,7 @@ def test_a_sweep_that_was_cut_short_is_taken_back(storage: Storage, folder: Path
     assert storage.read(digest) == b"bytes"
 
 
-def test_half_written_files_go_when_they_are_old(storage: Storage, folder: Path) -> None:
+def test_half_written_files_go_when_they_are_old(storage: FolderStorage, folder: Path) -> None:
     half = _path(folder, storage.put(b"bytes")).with_name(".new-1")
     half.write_bytes(b"hal")
     assert _sweep(folder) == 0
