@@ -122,6 +122,10 @@ class BucketOutputs:
         """Removes the job's output, if it is there."""
         self._bucket.delete(OUTPUTS + job_id)
 
+    def old(self, older_than_seconds: float) -> Iterator[str]:
+        """The jobs whose outputs were written so long ago."""
+        return self._bucket.names(OUTPUTS, datetime.now(UTC) - timedelta(seconds=older_than_seconds))
+
 
 class BucketStorage:
     """Datasets as objects named by their digest."""

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -43,6 +44,12 @@ class FolderOutputs:
     def delete(self, job_id: str) -> None:
         """Removes the job's output, if it is there."""
         (self._folder / job_id).unlink(missing_ok=True)
+
+    def old(self, older_than_seconds: float) -> Iterator[str]:
+        """The jobs whose outputs were written so long ago; what was cut short then is among them."""
+        oldest = time.time() - older_than_seconds
+        files = (file for file in self._folder.glob("*") if file.is_file())
+        return (file.name for file in files if file.stat().st_mtime < oldest)
 
 
 class FolderStorage:

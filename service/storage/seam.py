@@ -1,6 +1,6 @@
 """What the rooms above know of where bytes lie: datasets by their sha256, outputs of jobs by the job's id."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from hashlib import file_digest, sha256
 from typing import Any, BinaryIO, Protocol, cast
@@ -48,6 +48,9 @@ class Outputs(Protocol):
 
     def delete(self, job_id: str) -> None:
         """Removes the job's output, if it is there."""
+
+    def old(self, older_than_seconds: float) -> Iterator[str]:
+        """The jobs whose outputs were written so long ago."""
 
 
 class Storage(Protocol):

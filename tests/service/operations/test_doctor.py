@@ -10,7 +10,7 @@ from service.operations import doctor
 from service.operations.doctor import Finding
 from service.presence import Presence
 from service.settings import Settings
-from service.storage import Storage
+from service.storage import FolderStorage
 from tests.servers import ValkeyServer
 
 
@@ -31,7 +31,7 @@ def presence(settings: Settings) -> Iterator[Presence]:
 
 
 def test_a_house_in_order_is_told_as_such(settings: Settings, presence: Presence) -> None:
-    Storage(settings.datasets_dir)
+    FolderStorage(settings.datasets_dir)
     settings.data_dir.chmod(0o700)
     presence.announce("here/1:7:", 30, {"version": "0.0"})
     found = doctor.run(settings)

@@ -71,6 +71,7 @@ def test_outputs_are_there_as_a_whole_or_not_at_all(storage: Storage) -> None:
         file.write(b"whole")
     with storage.outputs.open("job_1") as file:
         assert file.read() == b"whole"
+    assert (list(storage.outputs.old(60)), list(storage.outputs.old(-60))) == ([], ["job_1"])
     storage.outputs.delete("job_1")
     storage.outputs.delete("job_1")
     with pytest.raises(MissingBytes):
