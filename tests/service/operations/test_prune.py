@@ -90,7 +90,7 @@ def test_what_is_young_or_not_done_stays(settings: Settings, database: Database,
 
 def test_outputs_of_jobs_that_are_gone_go_after_a_day(settings: Settings, workshop: Workshop) -> None:
     job = workshop.add(SEED_JOB)
-    settings.outputs_dir.mkdir(parents=True)
+    settings.outputs_dir.mkdir(parents=True, exist_ok=True)
     for name in (job.id, "job_gone", "job_young"):
         (settings.outputs_dir / name).write_bytes(b"rows")
     two_days_ago = time.time() - 2 * 86_400
