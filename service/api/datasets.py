@@ -114,7 +114,7 @@ blueprint = Blueprint("datasets", "Tables of data to train on.")
 @blueprint.answer(201, DatasetSchema())
 def create_dataset(query: Mapping[str, Any]) -> tuple[Response, int, dict[str, str]]:
     """Store a dataset. A large file is validated by a worker: poll until the status is ready or rejected."""
-    upload = receive_upload(query, inline_bytes=running().settings.inline_bytes)
+    upload = receive_upload(query, keep_large=True)
     add = _expect(upload) if isinstance(upload, LargeUpload) else _store(upload)
     with running().database.session() as db:
         dataset, job = add(db)

@@ -15,7 +15,7 @@ from engine.data.table import Table
 from engine.errors import EngineError, Problem
 from service.api.parts import running
 from service.api.reading_options import TYPES, parsed_options, read_options, reading_of
-from service.errors import invalid
+from service.errors import ServiceError, invalid
 from service.web.bodies import JSON_MEDIA_TYPE, body_file, json_body, require_media_type
 from service.web.schemas import Array, Object, Schema, Text, load
 
@@ -110,34 +110,39 @@ REQUEST_BODY = {
 
 def read_upload(query: Mapping[str, str]) -> Upload:
     """The table in the request's body, whichever way it came. Raises ServiceError or EngineError."""
-    upload = receive_upload(query, inline_bytes=running().settings.max_body_bytes)
-    return cast("Upload", upload)  # no body is larger
+    return cast("Upload", receive_upload(query, keep_large=False))
 
 
-def receive_upload(query: Mapping[str, str], *, inline_bytes: int) -> Upload | LargeUpload:
-    """The table in the body, or of a file of more bytes what a worker needs to read it. Raises as above."""
+def receive_upload(query: Mapping[str, str], *, keep_large: bool) -> Upload | LargeUpload:
+    """The table in the body, or of a large file what a worker needs to read it. Raises as above.
+
+    Large are files of more than `inline_bytes`; without `keep_large` they are refused.
+    """
     media_type = require_media_type(*MEDIA_TYPES, FORM_MEDIA_TYPE)
     if media_type == FORM_MEDIA_TYPE:
-        return _from_form(query, inline_bytes)
+        return _from_form(query, keep_large=keep_large)
     if media_type == JSON_MEDIA_TYPE:
         return _from_json(json_body(), query)
     reading = read_options(query)
     with body_file() as file:
-        return _received(query.get("name"), file, media_type, reading, inline_bytes)
+        return _received(query.get("name"), file, media_type, reading, keep_large=keep_large)
 
 
 def _received(
-    name: str | None, file: BinaryIO, media_type: str, reading: Reading, inline_bytes: int
+    name: str | None, file: BinaryIO, media_type: str, reading: Reading, *, keep_large: bool
 ) -> Upload | LargeUpload:
-    size = file.seek(0, SEEK_END)
+    size, most = file.seek(0, SEEK_END), running().settings.inline_bytes
     file.seek(0)
-    if size <= inline_bytes:
+    if size > most and not keep_large:
+        detail = f"a preview reads at most {most:,} bytes (inline_bytes), the file has {size:,}"
+        raise ServiceError("too_large", detail, hint="Preview its first rows, or upload it for a worker.")
+    if size <= most:
         return Upload(name, read_table(file, media_type, running().settings.data_bounds(), reading))
     how = {"media_type": media_type, "types": dict(reading.types), "nulls": sorted(reading.nulls)}
     return LargeUpload(name, running().storage.put_file(file), size, how)
 
 
-def _from_form(query: Mapping[str, str], inline_bytes: int) -> Upload | LargeUpload:
+def _from_form(query: Mapping[str, str], *, keep_large: bool) -> Upload | LargeUpload:
     form, problems = load(UploadQuery(), request.form.to_dict())
     problems += [
         Problem(f"/{part}", "unknown_field", f'{part} is unknown; the file\'s part is called "file"')
@@ -154,7 +159,8 @@ def _from_form(query: Mapping[str, str], inline_bytes: int) -> Upload | LargeUpl
     path = PurePath((file.filename or "").replace("\\", "/"))
     media_type = MEDIA_TYPE_OF_SUFFIX.get(path.suffix.lower()) or _media_type_of(file.mimetype)
     name = said.get("name") or _printable(path.stem)
-    return _received(name, cast("BinaryIO", file.stream), media_type, read_options(said), inline_bytes)
+    stream = cast("BinaryIO", file.stream)
+    return _received(name, stream, media_type, read_options(said), keep_large=keep_large)
 
 
 def _media_type_of(given: str) -> str:

@@ -71,3 +71,8 @@ def test_a_cell_that_makes_text_of_numbers_is_told_of() -> None:
         read("x,y\n" + "1,2\n" * 700_000 + "１２,3\n").notes[0].startswith('column "x" is text: line 700002')
     )
     assert read("x,y\na,2\nb,2\n1,3\n").notes == ()
+
+
+def test_a_million_columns_are_refused_before_their_cells_are_read() -> None:
+    with pytest.raises(BadData, match="more than 10,000 columns"):
+        read(",".join(f"c{i}" for i in range(1_000_000)) + "\n" + "1," * 1_000_000)

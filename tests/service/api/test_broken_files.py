@@ -143,6 +143,18 @@ def test_compressed_bodies_are_unpacked(client: FlaskClient, encoding: str) -> N
     assert json_of(kept)["row_count"] == 1
 
 
+@pytest.mark.parametrize("cell", ["0x10", "１２", "2026-01-01", "=A1+1", "1 000", "1.5.2", "twelve", "1_000"])
+def test_what_is_called_a_number_and_is_none_is_named(
+    client: FlaskClient, settings: Settings, cell: str
+) -> None:
+    data, types = f"x,y\n1,a\n{cell},b\n".encode(), {"types": '{"x": "number"}'}
+    answer = client.post(URL, data=data, content_type=CSV, query_string=types)
+    (problem,) = problem_of(answer, 422)["errors"]
+    assert problem["detail"] == f'line 3, column "x": "{cell}" is not a number'
+    assert "correct it, add it to nulls" in answer.text
+    assert_nothing_stays(client, settings)
+
+
 @pytest.mark.parametrize(
     ("data", "encoding", "refusal"),
     [

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from engine.data.formats import read_table
 from service.settings import Settings
 from service.tables import idempotency
 from tests.service.api import conftest
@@ -69,8 +70,16 @@ def test_it_becomes_what_a_small_one_would(client: FlaskClient, train: Train) ->
     train()
     ready = [json_of(client.get(f"{URL}/{made['id']}")) for made in (first, second, json_of(packed))]
     assert len({each["sha256"] for each in ready}) == 1
-    small = client.post("/api/v1/datasets:preview", data=CSV, content_type="text/csv")
-    assert ready[0]["columns"] == json_of(small)["columns"]
+    assert ready[0]["columns"] == read_table(CSV, "text/csv").profile().public_columns()
+
+
+@pytest.mark.parametrize("form", [False, True])
+def test_a_preview_of_a_large_file_is_refused(client: FlaskClient, settings: Settings, form: bool) -> None:
+    sent: Any = {"data": {"file": (io.BytesIO(CSV), "a.csv")}} if form else {"data": CSV}
+    answer = client.post("/api/v1/datasets:preview", content_type=None if form else "text/csv", **sent)
+    detail = problem_of(answer, 413, "too_large")["detail"]
+    assert detail.startswith("a preview reads at most 100 bytes (inline_bytes), the file has")
+    assert stored(settings) == []
 
 
 def test_a_bad_file_is_rejected_with_its_problems(
