@@ -189,7 +189,7 @@ def test_a_client_that_leaves_half_way_leaves_nothing(
 ) -> None:
     start = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\n'
     data = (start if "form" in content_type else b"") + b"x,y\n1,2\n3"
-    environ = {"CONTENT_LENGTH": "5000", "wsgi.input": io.BytesIO(data)}
+    environ = {"CONTENT_LENGTH": "5000", "wsgi.input": io.BytesIO(data), "wsgi.input_terminated": False}
     problem_of(client.post(URL, content_type=content_type, environ_overrides=environ), 400, "bad_request")
     assert_nothing_stays(client, settings)
 
