@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +23,7 @@ from engine.spec.families import SCHEDULE
 from engine.spec.objects import Choice
 from engine.spec.sections import EarlyStopping
 from tests.engine.compiler.plans import make_plan, optimizer
+from tests.engine.execution.kinks import ROUNDING, WatchfulExecutor
 from tests.engine.execution.test_arrays import CASES, agree, start
 
 
@@ -72,8 +74,42 @@ def test_a_step_from_the_same_state_is_the_same_to_a_few_bits(case: tuple[str, d
 @given(CASES)
 def test_many_more_histories_are_the_eager_ones(case: tuple[str, dict[str, Any]]) -> None:
     prepared, state = start(*case)
-    eager, compiled = EagerExecutor(prepared.plan, state), CompiledExecutor(prepared.plan, state)
-    agree(prepared.plan, eager.run(4), compiled.run(4), 1e-9)
+    eager, compiled = WatchfulExecutor(prepared.plan, state), CompiledExecutor(prepared.plan, state)
+    for _ in range(4):
+        expected, made = eager.run(1), compiled.run(1)
+        try:
+            agree(prepared.plan, expected, made, 1e-9)
+        except AssertionError:
+            if eager.nearest > ROUNDING:
+                raise
+            return  # on a kink the last bit chose the way, and nobody's is the right one
+
+
+def test_on_a_kink_the_eager_executor_too_goes_where_the_last_bit_says() -> None:
+    """A bias that walks in equal steps comes back to its target, give or take a rounding."""
+    model = {
+        "hidden_layers": [{"units": 1, "activation": "tanh"}, {"units": 1, "activation": "relu"}],
+        "init": "glorot_uniform",
+    }
+    sgd = {"name": "sgd", "learning_rate": 0.05}
+    schedule, training = {"name": "constant", "warmup_epochs": 2}, {"epochs": 4, "batch_size": 1, "seed": 0}
+    prepared, state = start(
+        "multiclass",
+        {"loss": "mae", "model": model, "optimizer": sgd, "schedule": schedule,
+         "split": {"validation": 0}, "training": training | {"early_stopping": None}},
+    )  # fmt: skip
+    eager = WatchfulExecutor(prepared.plan, state)
+    eager.run(1)
+    assert eager.nearest == 0.0
+    moved = state.parameters.copy()
+    moved[-1] += 1e-17
+    with pytest.raises(AssertionError):
+        agree(
+            prepared.plan,
+            EagerExecutor(prepared.plan, state).run(4),
+            EagerExecutor(prepared.plan, replace(state, parameters=moved)).run(4),
+            1e-3,
+        )
 
 
 SHAPES: list[dict[str, Any]] = [
