@@ -8,10 +8,9 @@ from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask.wrappers import Request, Response
 from werkzeug.routing import MapAdapter
 
-REMEMBERED, REMEMBERED_CHARACTERS = (
-    4_096,
-    256,
-)  # addresses known by heart: their paths are strangers' to choose
+# Addresses known by heart, a kilobyte each: the few that are asked again and again. Paths are strangers' to
+# choose, and those of jobs come and go.
+REMEMBERED, REMEMBERED_CHARACTERS = 512, 256
 
 
 class _Answer(Response):
