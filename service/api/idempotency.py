@@ -2,10 +2,10 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import wraps
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from flask import Response, g, request
 
@@ -14,6 +14,7 @@ from service.errors import ServiceError
 from service.tables import idempotency
 from service.tables.base import Conflict, Transaction
 from service.tables.idempotency import Kept, KeyReused, Reservation
+from service.web.bodies import COPIED_BYTES, body_file
 from service.web.contract import View
 
 HEADER = "Idempotency-Key"
@@ -40,9 +41,12 @@ def idempotent(view: View) -> View:
         key = request.headers.get(HEADER)
         if key is None:
             return view(*args, **path)
-        reserved = Reservation(owner(), _checked(key), secrets.token_hex(16), _fingerprint())
-        kept = _reserve(reserved)
-        return _answer_once(reserved, view, args, path) if kept is None else _replay(kept)
+        checked = _checked(key)
+        with body_file() as body:
+            reserved = Reservation(owner(), checked, secrets.token_hex(16), _fingerprint(body))
+            body.seek(0)
+            kept = _reserve(reserved)
+            return _answer_once(reserved, view, args, path) if kept is None else _replay(kept)
 
     described = vars(guarded).setdefault("_apidoc", {}).setdefault("manual_doc", {})
     described.setdefault("parameters", []).append(_PARAMETER)
@@ -97,10 +101,26 @@ def _checked(key: str) -> str:
     raise ServiceError("bad_idempotency_key", detail, hint="A random UUID makes a good key.")
 
 
-def _fingerprint() -> str:
-    body = request.get_data(cache=True, parse_form_data=False)
-    # Clients draw a new boundary each time they send the same form.
-    boundary = request.mimetype_params.get("boundary")
-    body = body.replace(boundary.encode(), b"") if boundary else body
+def _fingerprint(body: BinaryIO) -> str:
     address = f"{request.method} {request.full_path} {request.mimetype}\n"
-    return sha256(address.encode("utf-8", "replace") + body).hexdigest()
+    digest = sha256(address.encode("utf-8", "replace"))
+    # Clients draw a new boundary each time they send the same form.
+    boundary = request.mimetype_params.get("boundary", "").encode()
+    for piece in _without(boundary, iter(lambda: body.read(COPIED_BYTES), b"")):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _without(word: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces without the word, wherever it stands, also across their borders."""
+    if not word:
+        yield from pieces
+        return
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(word)
+        yield from whole
+        sure = max(0, len(rest) - len(word) + 1)  # what follows may be the word's start
+        yield rest[:sure]
+        rest = rest[sure:]
+    yield rest

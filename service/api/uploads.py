@@ -16,7 +16,13 @@ from engine.errors import EngineError, Problem
 from service.api.parts import running
 from service.api.reading_options import TYPES, parsed_options, read_options, reading_of
 from service.errors import ServiceError, invalid
-from service.web.bodies import JSON_MEDIA_TYPE, body_file, json_body, require_media_type
+from service.web.bodies import (
+    JSON_MEDIA_TYPE,
+    body_file,
+    json_body,
+    require_length,
+    require_media_type,
+)
 from service.web.schemas import Array, Object, Schema, Text, load
 
 FORM_MEDIA_TYPE = "multipart/form-data"
@@ -123,6 +129,7 @@ def receive_upload(query: Mapping[str, str], *, keep_large: bool) -> Upload | La
         return _from_form(query, keep_large=keep_large)
     if media_type == JSON_MEDIA_TYPE:
         return _from_json(json_body(), query)
+    require_length()
     reading = read_options(query)
     with body_file() as file:
         return _received(query.get("name"), file, media_type, reading, keep_large=keep_large)

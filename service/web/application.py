@@ -1,12 +1,13 @@
 """The WSGI application: Flask without what no endpoint of ours needs and every request would pay for."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from flask import Flask
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask.wrappers import Request, Response
 from werkzeug.routing import MapAdapter
+from werkzeug.utils import cached_property
 
 # Addresses known by heart, a kilobyte each: the few that are asked again and again. Paths are strangers' to
 # choose, and those of jobs come and go.
@@ -26,10 +27,24 @@ class _Answer(Response):
         return cast("list[bytes]", pieces)
 
 
+class _Asked(Request):
+    """A request whose body must be as long as it says, else reading it raises ClientDisconnected.
+
+    A server that ends bodies itself may end them, too, where the client hung up: Granian does, in silence.
+    """
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body, to be read once."""
+        if self.content_length is not None:
+            self.environ.pop("wsgi.input_terminated", None)  # then Werkzeug counts
+        return super().stream
+
+
 class Application(Flask):
     """Serves the service's endpoints: plain functions, found by method and path alone, without sessions."""
 
-    response_class = _Answer
+    request_class, response_class = _Asked, _Answer
 
     def __init__(self, import_name: str) -> None:
         super().__init__(import_name, static_folder=None)

@@ -139,6 +139,8 @@ def install(app: Flask, *, max_body_bytes: int) -> None:
             hint = f"Send {', '.join(UNPACKERS)}, or the plain bytes."
             headers = {"Accept-Encoding": ", ".join(UNPACKERS)}
             raise ServiceError("unsupported_media_type", detail, hint=hint, headers=headers)
+        if "CONTENT_LENGTH" in environ:
+            environ.pop("wsgi.input_terminated", None)  # then Werkzeug counts, as for plain bodies
         packed = get_input_stream(environ, max_content_length=max_body_bytes)
         environ["wsgi.input"] = io.BufferedReader(Unpacked(packed, encoding), READ_BYTES)
         environ["wsgi.input_terminated"] = True

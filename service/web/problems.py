@@ -8,7 +8,12 @@ from urllib.parse import quote
 import orjson
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
 from werkzeug.routing.exceptions import RequestRedirect
 
 from service.errors import ServiceError, problem_document
@@ -78,6 +83,9 @@ def _from_http(error: HTTPException) -> ServiceError:
         return _method_not_allowed(error)
     if isinstance(error, RequestEntityTooLarge):
         return ServiceError("too_large", _bounds_of_bodies())
+    if isinstance(error, ClientDisconnected):
+        detail = "the body ended before it was as long as its Content-Length says"
+        return ServiceError("bad_request", detail, hint="Send all of it again.")
     if status == HTTPStatus.NOT_FOUND:
         return ServiceError(
             "not_found", f"no resource has the address {request.path}", hint="See /docs for all addresses."

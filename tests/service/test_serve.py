@@ -1,5 +1,6 @@
 """The API process: its application, and what it refuses."""
 
+import gzip
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,3 +68,54 @@ def test_a_huge_head_is_refused(api: int) -> None:
     assert said == b"" or said.startswith(b"HTTP/1.1 4")
     quick = answers(api, SIGN_OF_LIFE)
     assert quick.startswith(b"HTTP/1.1 200")
+
+
+CSV = b"x,y\n1,a\n2,b\n"
+FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\n' + CSV
+CUT: dict[str, tuple[bytes, bytes, bytes]] = {
+    "a bare file": (b"Content-Type: text/csv\r\nContent-Length: 5000", CSV, b"400"),
+    "a file under a key": (
+        b"Content-Type: text/csv\r\nIdempotency-Key: k\r\nContent-Length: 5000",
+        CSV,
+        b"400",
+    ),
+    "a packed file, cut after its first member": (
+        b"Content-Type: text/csv\r\nContent-Encoding: gzip\r\nContent-Length: 5000",
+        gzip.compress(CSV),
+        b"400",
+    ),
+    "a form": (
+        b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000",
+        FORM + b"\r\n--b--\r\n",
+        b"400",
+    ),
+    "JSON": (
+        b"Content-Type: application/json\r\nContent-Length: 5000",
+        b'{"columns": ["x"], "rows": [[1], [2]]}',
+        b"400",
+    ),
+    "a file in chunks": (
+        b"Content-Type: text/csv\r\nTransfer-Encoding: chunked",
+        b"%x\r\n%b\r\n" % (len(CSV), CSV),
+        b"400",
+    ),
+    "a form in chunks": (
+        b"Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked",
+        b"%x\r\n%b\r\n" % (len(FORM), FORM),
+        b"422",
+    ),
+}
+
+
+@pytest.mark.system
+def test_a_client_that_hangs_up_half_way_leaves_nothing(api: int, tmp_path: Path) -> None:
+    for what, (headers, half, status) in CUT.items():
+        with socket.create_connection(("127.0.0.1", api), 20) as connection:
+            head = b"POST /api/v1/datasets HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n\r\n"
+            connection.sendall(head + half)
+            connection.shutdown(socket.SHUT_WR)
+            said = connection.recv(4096)
+        assert said.startswith(b"HTTP/1.1 " + status), (what, said)
+    kept = answers(api, b"GET /api/v1/datasets HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b'"data":[]' in kept
+    assert list(tmp_path.glob("datasets/??/*")) == []

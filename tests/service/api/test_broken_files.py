@@ -189,9 +189,18 @@ def test_a_client_that_leaves_half_way_leaves_nothing(
 ) -> None:
     start = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\n'
     data = (start if "form" in content_type else b"") + b"x,y\n1,2\n3"
-    environ = {"CONTENT_LENGTH": "5000", "wsgi.input": io.BytesIO(data), "wsgi.input_terminated": False}
+    environ = {"CONTENT_LENGTH": "5000", "wsgi.input": io.BytesIO(data)}
     problem_of(client.post(URL, content_type=content_type, environ_overrides=environ), 400, "bad_request")
     assert_nothing_stays(client, settings)
+
+
+@pytest.mark.parametrize("content_type", [CSV, NDJSON, STREAM])
+def test_a_file_in_chunks_might_break_off_unseen(client: FlaskClient, content_type: str) -> None:
+    headers = {"Transfer-Encoding": "chunked", "Content-Type": content_type}
+    problem = problem_of(
+        client.post(URL, input_stream=io.BytesIO(b"x\n1\n"), headers=headers), 400, "bad_request"
+    )
+    assert "curl -F" in problem["hint"]
 
 
 def test_the_users_types_and_nulls_hold_in_every_form(client: FlaskClient) -> None:

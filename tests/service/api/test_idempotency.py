@@ -1,15 +1,20 @@
 """Idempotency keys over HTTP: sent twice, created once, answered alike."""
 
 import io
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from service.api.idempotency import _without
 from service.settings import Settings
 from service.tables import idempotency
 from service.tables.base import LOCAL_OWNER, Conflict, Database
@@ -171,3 +176,27 @@ def _forget_answer(settings: Settings) -> None:
     with database.session() as db:
         db.get_one(IdempotencyKey, (LOCAL_OWNER, "k1")).status = None
     database.close()
+
+
+@given(
+    st.lists(st.binary(max_size=6).map(lambda piece: bytes(each % 2 for each in piece))),
+    st.binary(max_size=3).map(lambda word: bytes(each % 2 for each in word)),
+)
+def test_a_word_is_left_out_wherever_pieces_end(pieces: list[bytes], word: bytes) -> None:
+    whole = b"".join(pieces)
+    assert b"".join(_without(word, pieces)) == (whole.replace(word, b"") if word else whole)
+
+
+def test_a_large_file_under_a_key_is_never_whole_in_memory(app: Flask) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = size = 40 * 2**20
+    headers = {"Idempotency-Key": "k", "Content-Type": "text/csv"}
+    lines = io.BytesIO(b"x\n" + b"12345678\n" * (size // 9 - 1))
+    client = app.test_client()
+    tracemalloc.start()
+    answer = client.post(
+        "/api/v1/datasets", input_stream=lines, content_length=lines.getbuffer().nbytes, headers=headers
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert json_of(answer)["status"] == "validating"
+    assert peak < 10 * 2**20

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.errors import ServiceError
 from service.web import bodies
-from service.web.bodies import MAX_DEPTH, parse_json, read_body
+from service.web.bodies import MAX_DEPTH, body_file, parse_json, read_body
 
 
 def test_json_out_never_holds_nan_and_keeps_every_digit() -> None:
@@ -63,6 +63,34 @@ def test_a_body_is_read_whole_up_to_its_bound(*, ended_by_server: bool, size: in
     environ = {"wsgi.input_terminated": True} if ended_by_server else {}
     answer = app.test_client().post("/", data=b"x" * size, environ_overrides=environ)
     assert (answer.status_code, answer.text) == (200, str(size)) if size <= 10 else answer.status_code == 413
+
+
+def test_a_body_shorter_than_it_says_is_refused() -> None:
+    app = Flask(__name__)
+    bodies.install(app, max_body_bytes=100)
+    app.add_url_rule("/", "size", lambda: str(len(read_body())), methods=["POST"])
+    cut = {"wsgi.input_terminated": True, "wsgi.input": BytesIO(b"x" * 9), "CONTENT_LENGTH": "10"}
+    assert app.test_client().post("/", environ_overrides=cut).status_code == 400
+
+
+@pytest.mark.parametrize("size", [10, 2 * bodies.SPOOLED_BYTES])
+def test_a_body_that_was_looked_at_can_be_read_again(size: int) -> None:
+    app = Flask(__name__)
+    bodies.install(app, max_body_bytes=2 * size)
+
+    def twice() -> str:
+        with body_file() as first, body_file() as second:
+            assert first is second
+            looked_at = first.read()
+            first.seek(0)
+            assert read_body() == looked_at
+        return str(len(looked_at))
+
+    app.add_url_rule("/", "twice", twice, methods=["POST"])
+    headers = {"Idempotency-Key": "k"}
+    for ended in ({}, {"wsgi.input_terminated": True}):
+        answer = app.test_client().post("/", data=b"x" * size, headers=headers, environ_overrides=ended)
+        assert answer.text == str(size)
 
 
 def test_a_body_of_unknown_length_is_bounded_too() -> None:
