@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Double, Insert, Row, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from service.tables import claims, models
+from service.tables import claims, models, queue
 from service.tables.base import database_now, table_of, unsynced
 from service.tables.claims import Claimed, Progress
 from service.tables.datasets import Dataset
@@ -41,28 +41,33 @@ def claim(
     lease_seconds: float,
     most: int,
     sharers: int = 1,
+    most_of_owner: int = 0,
     declined: frozenset[str] = frozenset(),
 ) -> list[Claimed]:
     """Takes the job that is next, and while they are small those behind it, at most `most`.
 
-    The order is `claims.claim_next`'s. `sharers` workers leave each other their part of what waits. Called
-    again with the same `claim_id` it finds the claims of a first call whose commit went unheard.
+    The order is `claims.claim_next`'s. `sharers` workers leave each other their part of what waits, and of no
+    owner more than `most_of_owner` run at once (0: any number). Called again with the same `claim_id` it
+    finds the claims of a first call whose commit went unheard.
     """
     unsynced(db)
+    room = queue.room(db, most_of_owner)
     if known := db.execute(_TAKEN, {"mine": claim_id}).all():
         if all(job.claim == 1 for job in known):
             return [claims.as_claimed(job, job.started_at, job.sha256, None) for job in known]
-    elif small := _small_jobs_next(db, most * sharers):
+    elif small := _small_jobs_next(db, most * sharers, room):
         chosen = small[: min(most, math.ceil(len(small) / sharers))]
         if taken := _take(db, chosen, worker=worker, claim_id=claim_id, lease_seconds=lease_seconds):
             return taken
-    single = claims.claim_next(db, worker, claim_id=claim_id, lease_seconds=lease_seconds, declined=declined)
+    alone = {"claim_id": claim_id, "lease_seconds": lease_seconds}
+    single = claims.claim_next(db, worker, **alone, declined=declined, full=room.full)
     return [single] if single else []
 
 
-def _small_jobs_next(db: Session, most: int) -> list[Row[Any]]:
-    """The small jobs at the head of the queue."""
-    rows = db.execute(_WAITING, {"most": most}).all()
+def _small_jobs_next(db: Session, most: int, room: queue.Room) -> list[Row[Any]]:
+    """The small jobs at the head of the queue, of owners that have room for them."""
+    waiting = _WAITING.where(Job.owner.not_in(room.full)) if room.full else _WAITING
+    rows = room.fitting(db.execute(waiting, {"most": most}).all())
     sums = accumulate(_work(row) for row in rows)
     return [row for row, work in zip(rows, sums, strict=True) if work <= SMALL_WORK]
 

@@ -65,11 +65,17 @@ class Progress:
 
 
 def claim_next(
-    db: Session, worker: str, *, claim_id: str, lease_seconds: float, declined: frozenset[str] = frozenset()
+    db: Session,
+    worker: str,
+    *,
+    claim_id: str,
+    lease_seconds: float,
+    declined: frozenset[str] = frozenset(),
+    full: frozenset[str] = frozenset(),
 ) -> Claimed | None:
     """Takes the job that is next: by priority, fair between owners, then by age. None when nothing waits.
 
-    `declined` are numerics that this worker lacks. Called again with the same `claim_id` it finds the claim
+    `declined` are numerics that this worker lacks, `full` owners that may have no more running. Called again with the same `claim_id` it finds the claim
     of a first call whose commit went unheard.
     """
     mine_already = select(Job).where(IS_RUNNING, Job.claim_id == claim_id)
@@ -78,6 +84,8 @@ def claim_next(
         waiting = select(Job.id).where(IS_QUEUED).order_by(Job.priority, Job.turn, Job.id).limit(1)
         if declined:
             waiting = waiting.where(or_(Job.numerics.is_(None), Job.numerics.not_in(declined)))
+        if full:
+            waiting = waiting.where(Job.owner.not_in(full))
         moved = move(
             db,
             Status.RUNNING,

@@ -3,9 +3,11 @@
 The order is by priority, then by turn, which is fair between owners, then by age.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, tuple_
+from sqlalchemy import Row, bindparam, func, insert, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from service.tables import events
@@ -36,6 +38,10 @@ _LENGTH_OF = _LENGTH.where(Job.owner == bindparam("owner"))
 
 # Ordered as the index of the queued rows is: else SQLite walks through every job there ever was.
 _ANY = select(Job.id).where(IS_QUEUED).order_by(Job.priority).limit(1)
+
+# Counted here, not by the database: to group it would rather walk through every job in the order of owners.
+_RUNNING_OWNERS = select(Job.owner).where(IS_RUNNING)
+_ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(813701)")
 
 
 def add(
@@ -118,3 +124,30 @@ def length_of(db: Session, owner: str) -> int:
 def any_waits(db: Session) -> bool:
     """Says whether any job waits for a worker."""
     return db.scalar(_ANY) is not None
+
+
+class Room:
+    """How many more jobs each owner may have running: at most `most` at once, 0 is any number."""
+
+    def __init__(self, running: Iterable[str], most: int) -> None:
+        self._running, self._most = Counter(running), most
+        self.full = frozenset(name for name, count in self._running.items() if most and count >= most)
+
+    def fitting(self, jobs: Iterable[Row[Any]]) -> list[Row[Any]]:
+        """Those of the jobs, the first ones of each owner, that may run together."""
+        running = self._running.copy()
+        fitting = []
+        for job in jobs:
+            running[job.owner] += 1
+            if not self._most or running[job.owner] <= self._most:
+                fitting.append(job)
+        return fitting
+
+
+def room(db: Session, most: int) -> Room:
+    """The room that owners have until this transaction ends; without a bound nobody is asked."""
+    if not most:
+        return Room((), 0)
+    if db.get_bind().dialect.name == "postgresql":
+        db.execute(_ONE_BY_ONE)  # two that count at once would both find room; SQLite has one writer anyway
+    return Room(db.scalars(_RUNNING_OWNERS), most)

@@ -47,6 +47,7 @@ def work(bench: Bench) -> str | None:
         lease_seconds=bench.settings.lease_seconds,
         most=_most_together(bench.settings),
         sharers=bench.settings.concurrency,
+        most_of_owner=bench.settings.max_running_per_owner,
         declined=frozenset(bench.declined),
     )
     taken = bench.database.persist(take)

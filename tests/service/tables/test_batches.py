@@ -188,3 +188,40 @@ def test_what_was_canceled_is_not_given_back(database: Database) -> None:
         "canceled",
         "canceled",
     ]
+
+
+def test_an_owner_runs_so_many_jobs_at_once_and_others_pass_by(database: Database) -> None:
+    many = [_add(database, owner="many", priority="high") for _ in range(4)]
+    few = [_add(database, owner="few") for _ in range(2)]
+    low = _add(database, owner="third", priority="low")
+    assert _ids(_claim(database, "a", most=1, most_of_owner=2)) == many[:1]
+    assert _ids(_claim(database, "b", most_of_owner=2)) == [many[1], *few, low]
+    assert _claim(database, "c", most_of_owner=2) == []
+    (first,) = _claim(database, "a")
+    with database.session() as db:
+        assert batches.give_back(db, [first])
+    assert _ids(_claim(database, "d", most_of_owner=2)) == many[:1]
+    assert _ids(_claim(database, "e")) == many[2:]
+
+
+def test_a_large_job_waits_too_while_its_owner_has_no_room(database: Database) -> None:
+    large = [_add(database, LARGE, owner=owner) for owner in ("many", "many", "few")]
+    taken = [_ids(_claim(database, worker, most_of_owner=1)) for worker in "abc"]
+    assert taken == [large[:1], large[2:], []]
+
+
+def test_workers_that_claim_at_once_keep_to_an_owners_bound(database: Database) -> None:
+    for _ in range(12):
+        _add(database)
+    start, taken = threading.Barrier(6), list[str]()
+
+    def take(worker: str) -> None:
+        start.wait()
+        taken.extend(_ids(_claim(database, worker, most=2, most_of_owner=3)))
+
+    threads = [threading.Thread(target=take, args=(f"w{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == len(set(taken)) == 3
