@@ -128,7 +128,9 @@ class Settings:
     max_work: float = _setting(1e15, "most epochs x rows x parameters of a job", least=1)
     max_queued: int = _setting(20_000, "most jobs that wait at once", least=1)
     max_queued_per_owner: int = _setting(10_000, "most jobs of one owner that wait at once", least=1)
-    max_running_per_owner: int = _setting(0, "most jobs of one owner that run at once; 0: any number", least=0)
+    max_running_per_owner: int = _setting(
+        0, "most jobs of one owner that run at once; 0: any number", least=0
+    )
     max_streams: int = _setting(3, "event streams open at once in one API process", least=0)
     stream_seconds: float = _setting(
         25.0, "after which an event stream ends, to be resumed", least=0.1, most=300

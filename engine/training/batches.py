@@ -17,10 +17,15 @@ from engine.training.model import TrainedModel
 
 ROWS_AT_ONCE = 2**14
 FORMATS = ("csv", "ndjson")
+# A text that begins so a spreadsheet takes for a formula (OWASP, CSV injection): also with full-width signs.
+FORMULA = "^([=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20])"
 
 
 class BatchPrediction:
-    """A model's answers for a table that comes in parts, each with its row's cells of `copied`."""
+    """A model's answers for a table that comes in parts, each with its row's cells of `copied`.
+
+    In CSV texts that a spreadsheet would run as formulas get an apostrophe in front, unless `inert` is False.
+    """
 
     def __init__(
         self,
@@ -28,8 +33,11 @@ class BatchPrediction:
         tables: Iterable[Table],
         output_format: str = "csv",
         copied: tuple[str, ...] = (),
+        *,
+        inert: bool = True,
     ) -> None:
         self._model, self._tables, self._copied = model, tables, copied
+        self._inert = inert
         self._written = self._csv if output_format == "csv" else self._ndjson
 
     def parts(self) -> Iterator[tuple[int, bytes]]:
@@ -54,11 +62,16 @@ class BatchPrediction:
         numbers = self._numbers(scores)
         columns += [pl.Series(numbers[:, i]) for i in range(numbers.shape[1])]
         frame = pl.DataFrame([column.alias(str(i)) for i, column in enumerate(columns)])
+        if self._inert:
+            frame = frame.with_columns(_inert(pl.selectors.string()))
         return _finite(frame).write_csv(include_header=False).encode()
 
     def _header(self) -> bytes:
+        names = pl.Series([*self._copied, *self._answer_names()], dtype=pl.String)
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow([*self._copied, *self._answer_names()])
+        csv.writer(text, lineterminator="\n").writerow(
+            pl.select(_inert(pl.lit(names))).to_series() if self._inert else names
+        )
         return text.getvalue().encode()
 
     def _answer_names(self) -> list[str]:
@@ -103,6 +116,11 @@ def _cells(column: Column) -> pl.Series:
     """As this service reads them: numbers that are whole without a point."""
     cells = column.series()
     return cells.cast(pl.Int64) if column.type == "number" and column.is_integer else cells
+
+
+def _inert(texts: pl.Expr) -> pl.Expr:
+    """The texts, with an apostrophe in front of what a spreadsheet would run."""
+    return texts.str.replace(FORMULA, "'${1}")
 
 
 def _finite(frame: pl.DataFrame) -> pl.DataFrame:

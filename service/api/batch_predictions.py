@@ -26,6 +26,7 @@ from service.web.contract import Blueprint
 from service.web.schemas import Object, Schema, Text, load
 
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+FORMULAS = ("inert", "exact")
 SENT_BYTES = 2**18
 
 
@@ -38,6 +39,13 @@ class BatchPredictionBody(Schema):
         fields.String(),
         load_default=list,
         metadata={"description": "Columns of the dataset to copy beside each answer, such as the row's id."},
+    )
+    formulas = Text(
+        choices=FORMULAS,
+        load_default=FORMULAS[0],
+        metadata={
+            "description": "Of CSV: inert has an apostrophe before texts that a spreadsheet would run."
+        },
     )
     priority = Text(choices=PRIORITIES, load_default="normal")
     metadata = Object(allow_none=True, load_default=None)
@@ -68,7 +76,7 @@ def create_batch_prediction(model: str) -> tuple[Response, int, dict[str, str]]:
             db,
             owner=owner(),
             dataset_id=dataset.id,
-            spec={"model_id": loaded.id, "format": body["format"], "columns": body["columns"]},
+            spec={"model_id": loaded.id, **{name: body[name] for name in ("format", "columns", "formulas")}},
             priority=body["priority"],
             metadata=body["metadata"],
             kind="batch_prediction",

@@ -59,8 +59,9 @@ def claim(
         chosen = small[: min(most, math.ceil(len(small) / sharers))]
         if taken := _take(db, chosen, worker=worker, claim_id=claim_id, lease_seconds=lease_seconds):
             return taken
-    alone = {"claim_id": claim_id, "lease_seconds": lease_seconds}
-    single = claims.claim_next(db, worker, **alone, declined=declined, full=room.full)
+    single = claims.claim_next(
+        db, worker, claim_id=claim_id, lease_seconds=lease_seconds, declined=declined, full=room.full
+    )
     return [single] if single else []
 
 

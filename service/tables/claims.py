@@ -75,8 +75,8 @@ def claim_next(
 ) -> Claimed | None:
     """Takes the job that is next: by priority, fair between owners, then by age. None when nothing waits.
 
-    `declined` are numerics that this worker lacks, `full` owners that may have no more running. Called again with the same `claim_id` it finds the claim
-    of a first call whose commit went unheard.
+    `declined` are numerics that this worker lacks, `full` owners that may have no more running. Called again
+    with the same `claim_id` it finds the claim of a first call whose commit went unheard.
     """
     mine_already = select(Job).where(IS_RUNNING, Job.claim_id == claim_id)
     job = db.scalar(mine_already)

@@ -61,7 +61,8 @@ class Prediction:
         storage, job_id = self._bench.storage, self._claimed.job_id
         with storage.open(self._digest) as data, storage.outputs.writing(job_id) as file:
             tables = StoredTable(data, self._profile()).parts(ROWS_AT_ONCE)
-            prediction = BatchPrediction(model, tables, spec["format"], tuple(spec["columns"]))
+            inert = spec.get("formulas") != "exact"
+            prediction = BatchPrediction(model, tables, spec["format"], tuple(spec["columns"]), inert=inert)
             for rows, part in prediction.parts():
                 file.write(part)
                 size += len(part)

@@ -59,6 +59,31 @@ def test_csv_has_a_header_and_is_read_again_by_this_service() -> None:
     assert table.column("size").cells() == mixed_table().column("size").cells()
 
 
+def test_texts_that_a_spreadsheet_would_run_are_made_inert() -> None:
+    hostile = ["=HYPERLINK(A1)", "+1", "-2+3", "@SUM(A1)", "\tx", "\r=1", "\n=1", "\uff1d1", "a=1", "'x"]
+    rows = [[-0.5 * row, 1, text] for row, text in enumerate(hostile)]
+    table = table_from_rows(["x1", "x2", "=1+1"], rows)
+    copied = ("x1", "=1+1")
+    prediction = BatchPrediction(moons_model(), [table], "csv", copied)
+    header, *lines = csv.reader(
+        io.StringIO(b"".join(part for _, part in prediction.parts()).decode(), newline="")
+    )
+    assert header[:2] == ["x1", "'=1+1"]
+    assert [line[1] for line in lines] == [*(f"'{text}" for text in hostile[:-2]), *hostile[-2:]]
+    assert [float(line[0]) for line in lines] == [row[0] for row in rows]
+    exact = BatchPrediction(moons_model(), [table], "csv", copied, inert=False)
+    header, *lines = csv.reader(io.StringIO(b"".join(part for _, part in exact.parts()).decode(), newline=""))
+    assert (header[1], [line[1] for line in lines]) == ("=1+1", hostile)
+
+
+def test_labels_that_a_spreadsheet_would_run_are_made_inert() -> None:
+    table = table_from_rows(["x", "y"], [[row % 2, ("=A1", "-b")[row % 2]] for row in range(20)])
+    model = trained(table, target="y", features=["x"], model={"hidden_layers": []})
+    header, *lines = output(model, table).splitlines()
+    assert header.startswith("label,")
+    assert {line.split(",")[0] for line in lines} <= {"'=A1", "'-b"}
+
+
 def test_a_hinge_model_gives_its_score() -> None:
     model = trained(
         mixed_table(), target="ripe", features=["size"], loss="hinge", model={"hidden_layers": []}

@@ -53,6 +53,21 @@ def test_a_dataset_goes_through_a_model_into_a_file(
     assert len(single["predictions"]) == 1
 
 
+def test_formulas_are_inert_unless_the_exact_text_is_asked_for(
+    client: FlaskClient, order: Callable[..., dict[str, Any]], train: Train, trained: dict[str, Any]
+) -> None:
+    rows = {"columns": ["x1", "x2", "id"], "rows": [[-1, 2, "=cmd|' /C calc'!A0"], [-2, 1, "a"]]}
+    dataset_id = json_of(client.post("/api/v1/datasets", json=rows))["id"]
+    for options, begin in (({}, "'=cmd"), ({"formulas": "exact"}, "=cmd")):
+        body = {"dataset_id": dataset_id, "columns": ["id", "x1"], **options}
+        job = json_of(client.post(URL, json=body))
+        train()
+        _, first, second = client.get(f"/api/v1/jobs/{job['id']}/output").text.splitlines()
+        assert first.startswith(begin)
+        assert first.split(",")[1] == "-1"
+        assert second.startswith("a,-2,")
+
+
 def test_lines_of_json_are_the_single_predictions(
     client: FlaskClient, order: Callable[..., dict[str, Any]], train: Train, dataset: str
 ) -> None:
@@ -95,6 +110,7 @@ def test_a_dataset_that_does_not_fit_fails_with_what_is_wrong(
         ({}, "/dataset_id", "missing_field"),
         ({"dataset_id": "ds_none"}, "/dataset_id", "unknown_dataset"),
         ({"dataset_id": "ds_none", "format": "xml"}, "/format", "unknown_value"),
+        ({"dataset_id": "ds_none", "formulas": "run"}, "/formulas", "unknown_value"),
         ({"dataset_id": "ds_none", "colums": []}, "/colums", "unknown_field"),
     ],
 )

@@ -90,9 +90,8 @@ def _protocol(database: Database, waiting: Job) -> None:
         batch = batches.claim(db, "w", claim_id="batch", lease_seconds=60, most=4)
         batches.heartbeat(db, batch, lease_seconds=60)
         for most_of_owner in (5, 1):  # with room and without
-            batches.claim(
-                db, "w", claim_id=f"room {most_of_owner}", lease_seconds=60, most=4, most_of_owner=most_of_owner
-            )
+            options: dict[str, Any] = {"lease_seconds": 60, "most": 4, "most_of_owner": most_of_owner}
+            batches.claim(db, "w", claim_id=f"room {most_of_owner}", **options)
         batches.succeed(db, [Ending(each, progress(10), MODEL) for each in batch])
         batches.give_back(db, batch)
 
