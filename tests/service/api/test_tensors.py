@@ -1,10 +1,14 @@
 """Tensors of the Open Inference Protocol, without a model."""
 
+import json
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.api.tensors import read_request, write_response
 from service.errors import ServiceError
@@ -52,3 +56,27 @@ def test_a_tensor_may_stand_once() -> None:
     with pytest.raises(ServiceError, match='"x" stands twice') as caught:
         read_request(orjson.dumps({"inputs": [tensor, tensor]}), None)
     assert caught.value.errors[0].pointer == "/inputs/1/name"
+
+
+SIZES = st.integers(-(2**70), 2**70) | st.integers(0, 40) | st.floats() | st.none()
+LYING_TENSORS = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["a", "b", 1, None]),
+        "datatype": st.sampled_from(["BOOL", "INT8", "UINT64", "FP16", "FP64", "BYTES", "FP8", None]),
+        "shape": st.lists(SIZES, max_size=9) | st.none(),
+        "parameters": st.none() | st.fixed_dictionaries({"binary_data_size": SIZES}),
+        "data": st.none()
+        | st.lists(st.none() | st.booleans() | st.integers() | st.text(max_size=2), max_size=4),
+    }
+)
+
+
+@given(st.lists(LYING_TENSORS, max_size=3), st.binary(max_size=64), st.integers(-9, 9), st.booleans())
+def test_headers_that_lie_are_refused_and_never_crash(
+    tensors: list[Any], tail: bytes, shift: int, exact: bool
+) -> None:
+    head = json.dumps({"inputs": tensors}).encode()
+    length = len(head) if exact else len(head) + shift
+    with suppress(ServiceError):
+        found = read_request(head + tail, str(length)).inputs
+        assert all(len(each.cells) == np.prod(each.shape, dtype=object) for each in found)
