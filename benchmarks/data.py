@@ -81,7 +81,7 @@ class Bench:
         """Sends a file and waits until its dataset is ready; the dataset's id."""
         what = f"{path.stat().st_size / 1e6:,.0f} MB of CSV from upload to ready"
         with self._measured(what), path.open("rb") as file:
-            headers = {"Content-Type": "text/csv"}
+            headers = {"Content-Type": "text/csv", "Content-Length": str(path.stat().st_size)}
             answer = self._http.post("/datasets", content=_parts(file), headers=headers)
             made = answer.raise_for_status().json()
             while made["status"] == "validating":
