@@ -12,7 +12,7 @@ from environs import Env, EnvError, validate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.data.reading import Bounds
+    from engine.data.reading.options import Bounds
     from engine.spec import Limits
 
 PREFIX = "GRADHOUSE_"
@@ -219,7 +219,7 @@ class Settings:
     def data_bounds(self) -> "Bounds":
         """The bounds the engine holds a table to."""
         names = ("max_rows", "max_columns", "max_cells")
-        return cast("Bounds", self._engine_value("engine.data.reading", "Bounds", names))
+        return cast("Bounds", self._engine_value("engine.data.reading.options", "Bounds", names))
 
     def environment(self) -> dict[str, str]:
         """The variables that give a child process these settings."""

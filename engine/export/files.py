@@ -12,7 +12,7 @@ import orjson
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from engine.data.preprocessing import Encoding
+from engine.data.fitting.preprocessing import Encoding
 from engine.errors import BadData, BadModel, BadSpec, EngineError, Problem
 from engine.export.portable import Portable
 from engine.spec.sections import Limits, TrainingSpec

@@ -7,7 +7,7 @@ from importlib.metadata import version
 import numpy as np
 import orjson
 
-from engine.data.preprocessing import Input
+from engine.data.fitting.preprocessing import Input
 from engine.export.onnx_graph import BOOL, DOUBLE, INT64, STRING, OnnxGraph
 from engine.export.portable import Portable
 from engine.export.scalars import write

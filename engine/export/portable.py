@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from engine.data.preprocessing import Input
+from engine.data.fitting.preprocessing import Input
 from engine.spec.resolve import class_text
 from engine.training.model import TrainedModel
 from engine.training.preparation import loss_of

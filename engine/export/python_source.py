@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from string import Template
 
 from engine.autograd import primitives
-from engine.data.preprocessing import Input
+from engine.data.fitting.preprocessing import Input
 from engine.export.portable import Portable
 from engine.export.scalars import Source, activation_lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.data.preprocessing import Encoding
+from engine.data.fitting.preprocessing import Encoding
 from engine.data.table import Table
 from engine.execution.plan import LayerPlan
 from engine.inside.surface import usual_value

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.preprocessing import Input
+from engine.data.fitting.preprocessing import Input
 from engine.data.table import Table
 from engine.errors import BadData, Problem
 from engine.execution.tally import predicted_classes

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.autograd.value import Value, graph
-from engine.data.preprocessing import Input
+from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData
 from engine.execution.array_predictor import Pass, forward_pass, predicted_outputs, slopes_of
 from engine.execution.eager import EagerNetwork

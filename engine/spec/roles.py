@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.data.fitting.splits import SPLIT_WORDS, split_word
 from engine.data.profile import ColumnProfile, Profile
-from engine.data.splits import SPLIT_WORDS, split_word
 from engine.errors import Problem
 from engine.spec.rules import Report, is_unset, shown
 from engine.spec.sections import Split, TrainingSpec

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from engine.data.columns import checked_table
+from engine.data.fitting.columns import checked_table
 from engine.data.table import Column, Table
 from engine.execution.tally import predicted_classes
 from engine.training.model import TrainedModel

@@ -12,7 +12,7 @@ import orjson
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from engine.data.splits import fold_rows
+from engine.data.fitting.splits import fold_rows
 from engine.data.table import Column, Table
 from engine.errors import BadModel, Diverged
 from engine.spec.sections import Split, TrainingSpec

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from engine.autograd.derivative import derivative
 from engine.autograd.vectorized import Vectorized
-from engine.data.preprocessing import Input
+from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData
 from engine.execution.array_predictor import Pass, forward_pass, slopes_of, unit_slopes
 from engine.execution.plan import unflatten

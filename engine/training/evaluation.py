@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.columns import checked_table
+from engine.data.fitting.columns import checked_table
 from engine.data.table import Table
 from engine.execution.arrays import BatchLoss
 from engine.execution.plan import Rows

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.preprocessing import Input
+from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData, escaped
 from engine.registry import did_you_mean
 from engine.spec.rules import Report, shown

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from engine.data.preprocessing import Encoding, Input
+from engine.data.fitting.preprocessing import Encoding, Input
 from engine.errors import BadModel, BadSpec
 from engine.execution.plan import LayerPlan, unflatten
 from engine.execution.predictor import Predictor, make_predictor

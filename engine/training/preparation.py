@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.autograd.expression import parse_loss
-from engine.data.columns import checked_table
-from engine.data.preprocessing import Encoding, fit_encoding
-from engine.data.splits import rows_of_split_column, train_validation_rows
+from engine.data.fitting.columns import checked_table
+from engine.data.fitting.preprocessing import Encoding, fit_encoding
+from engine.data.fitting.splits import rows_of_split_column, train_validation_rows
 from engine.data.table import Table
 from engine.errors import BadData
 from engine.execution.plan import Array, LayerPlan, Plan, Rows

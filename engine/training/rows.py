@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.preprocessing import Input
+from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData, Problem, escaped
 from engine.registry import did_you_mean
 from engine.training.instances import MAX_PROBLEMS, read_cells

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, jsonify
 from marshmallow import fields
 
-from engine.data.formats import MEDIA_TYPES
+from engine.data.reading.formats import MEDIA_TYPES
 from engine.data.samples import describe_samples
 from engine.spec import describe_options
 from service.web.conditional import tagged

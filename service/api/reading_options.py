@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from engine.data.reading import NULLS, Reading
+from engine.data.reading.options import NULLS, Reading
 from engine.errors import Problem
 from service.errors import invalid
 from service.web.schemas import escape, shown

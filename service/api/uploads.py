@@ -8,8 +8,8 @@ from typing import Any, BinaryIO, cast
 
 from flask import request
 
-from engine.data.formats import MEDIA_TYPES, read_table, table_from_records, table_from_rows
-from engine.data.reading import Reading
+from engine.data.reading.formats import MEDIA_TYPES, read_table, table_from_records, table_from_rows
+from engine.data.reading.options import Reading
 from engine.data.samples import SAMPLES, make_sample
 from engine.data.table import Table
 from engine.errors import EngineError, Problem

@@ -4,8 +4,8 @@ from functools import partial
 from io import SEEK_END
 from typing import Any
 
-from engine.data.formats import convert
-from engine.data.reading import Reading
+from engine.data.reading.formats import convert
+from engine.data.reading.options import Reading
 from engine.errors import BadData
 from service.storage import MissingBytes
 from service.tables import claims, datasets

@@ -6,7 +6,7 @@ import random
 from functools import cache
 from typing import Any
 
-from engine.data.formats import table_from_rows
+from engine.data.reading.formats import table_from_rows
 from engine.data.samples import make_sample
 from engine.data.table import Table
 from engine.spec import parse_spec

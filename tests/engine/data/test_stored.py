@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data.formats import table_from_rows
+from engine.data.reading.formats import table_from_rows
 from engine.data.stored import StoredTable
 from engine.data.table import Table
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data.formats import read_table, table_from_rows
 from engine.data.profile import Profile
+from engine.data.reading.formats import read_table, table_from_rows
 from engine.data.table import Table
 from engine.errors import BadData
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.data.formats import table_from_rows
+from engine.data.reading.formats import table_from_rows
 from engine.data.samples import make_sample
 from engine.data.table import Table
 from engine.training.model import TrainedModel

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from engine.data.formats import table_from_rows
 from engine.data.profile import Profile
+from engine.data.reading.formats import table_from_rows
 from engine.data.samples import make_sample
 from engine.errors import BadSpec, Problem
 from engine.spec import Limits, parse_spec

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.data.formats import table_from_records
+from engine.data.reading.formats import table_from_records
 from engine.data.table import Table
 from engine.errors import BadSpec
 from engine.spec import TrainingSpec, parse_spec

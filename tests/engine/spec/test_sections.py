@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.data.formats import table_from_rows
+from engine.data.reading.formats import table_from_rows
 from engine.errors import BadSpec
 from engine.spec import TrainingSpec, parse_spec
 from tests.engine.spec.test_resolve import EXAMPLE, MOONS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.data.formats import read_table, table_from_rows
+from engine.data.reading.formats import read_table, table_from_rows
 from engine.data.samples import make_sample
 from engine.data.table import Table
 from engine.errors import BadData

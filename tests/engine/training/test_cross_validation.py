@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.data.fitting.splits import fold_rows
 from engine.data.samples import make_sample
-from engine.data.splits import fold_rows
 from engine.errors import BadModel, Diverged
 from engine.spec import TrainingSpec, parse_spec
 from engine.training.cross_validation import CrossValidation

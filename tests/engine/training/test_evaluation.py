@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from engine.data.formats import table_from_rows
+from engine.data.reading.formats import table_from_rows
 from engine.data.table import Table
 from engine.errors import BadData
 from engine.training.evaluation import evaluate

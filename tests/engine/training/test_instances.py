@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.data.preprocessing import Input
+from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData, Problem
 from engine.training.instances import encode_instances, instance_from_text
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from engine.data.fitting.splits import train_validation_rows
 from engine.data.samples import make_sample
-from engine.data.splits import train_validation_rows
 from engine.training.trainer import Trainer
 from tests.engine.trainings import mixed_table, run, spec_for
 

@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from engine.data.formats import table_from_records
+from engine.data.reading.formats import table_from_records
 from engine.data.table import Table
 from engine.spec import parse_spec
 from engine.training.evaluation import evaluate

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.data.formats import table_from_records
+from engine.data.reading.formats import table_from_records
 from engine.data.table import Table
 from engine.errors import BadData
 from engine.spec import parse_spec

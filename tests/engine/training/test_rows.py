@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from engine.data.preprocessing import Input
+from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData
 from engine.training.instances import encode_instances
 from engine.training.rows import RowReader

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.data.formats import table_from_rows
+from engine.data.reading.formats import table_from_rows
 from engine.data.table import Table
 from engine.errors import BadModel, Diverged
 from engine.execution.choice import EXECUTORS

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from engine.data.formats import read_table
+from engine.data.reading.formats import read_table
 from service.settings import Settings
 from service.tables import idempotency
 from tests.service.api import conftest

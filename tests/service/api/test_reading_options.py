@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.data.reading import NULLS
+from engine.data.reading.options import NULLS
 from engine.errors import Problem
 from service.api.reading_options import parsed_options, read_options, reading_of
 from service.errors import ServiceError

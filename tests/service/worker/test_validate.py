@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from engine.data.reading import NULLS
+from engine.data.reading.options import NULLS
 from service.settings import Settings
 from service.storage import FolderStorage
 from service.tables import datasets

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from engine.data.delimited import CsvFrames
-from engine.data.frames import to_table
-from engine.data.reading import USUAL_BOUNDS, USUAL_READING
+from engine.data.reading.delimited import CsvFrames
+from engine.data.reading.frames import to_table
+from engine.data.reading.options import USUAL_BOUNDS, USUAL_READING
 from engine.data.table import Table
 from engine.errors import BadData
 

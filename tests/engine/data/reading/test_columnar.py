@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.data.formats import read_table
-from engine.data.reading import Bounds, Reading
+from engine.data.reading.formats import read_table
+from engine.data.reading.options import Bounds, Reading
 from engine.errors import BadData
 
 PARQUET = "application/vnd.apache.parquet"

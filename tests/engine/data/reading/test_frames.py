@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from engine.data.formats import convert, read_table
-from engine.data.frames import Mistyped, WholeTable, to_parquet, to_table
 from engine.data.profile import ColumnType
-from engine.data.reading import USUAL_BOUNDS, Reading
+from engine.data.reading.formats import convert, read_table
+from engine.data.reading.frames import Mistyped, WholeTable, to_parquet, to_table
+from engine.data.reading.options import USUAL_BOUNDS, Reading
 from engine.data.table import Table
 from engine.errors import BadData
 
@@ -42,7 +42,7 @@ def kept(source: bytes, media_type: str, folder: Path, reading: Reading) -> tupl
 def test_files_are_kept_as_tables_are(
     name: str, part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.data.lines.parts_of.__defaults__", (part,))
+    monkeypatch.setattr("engine.data.reading.lines.parts_of.__defaults__", (part,))
     data, types = kept(TEXTS[name].encode(), "text/csv", tmp_path, Reading())
     monkeypatch.undo()
     assert data == read_table(TEXTS[name].encode(), "text/csv").to_parquet()
@@ -55,7 +55,7 @@ def test_groups_of_rows_do_not_depend_on_the_parts_they_came_in(
 ) -> None:
     monkeypatch.setattr("engine.data.table.ROW_GROUP_CELLS", 100)
     rows = "".join(f"{i},{i % 7}\n" for i in range(2_000))
-    monkeypatch.setattr("engine.data.lines.parts_of.__defaults__", (333,))
+    monkeypatch.setattr("engine.data.reading.lines.parts_of.__defaults__", (333,))
     kept(f"x,y\n{rows}".encode(), "text/csv", tmp_path, Reading())
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data import lines
-from engine.data.cells import Problems
-from engine.data.lines import Part, encoding_of, parts_of
+from engine.data.reading import lines
+from engine.data.reading.cells import Problems
+from engine.data.reading.lines import Part, encoding_of, parts_of
 from engine.errors import BadData
 
 cells = st.sampled_from(["1", "abc", '"q ""x"""', '"a\nb"', '"c,d"', "", '"\n\n"', "ü"])

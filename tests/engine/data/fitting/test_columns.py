@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.data.columns import checked_table
-from engine.data.formats import table_from_records
-from engine.data.preprocessing import Encoding, fit_encoding
+from engine.data.fitting.columns import checked_table
+from engine.data.fitting.preprocessing import Encoding, fit_encoding
+from engine.data.reading.formats import table_from_records
 from engine.errors import BadData
 
 OPTIONS: dict[str, Any] = {

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from engine.data.cells import Problems
+from engine.data.reading.cells import Problems
 from engine.errors import BadData
 
 PART_BYTES = 4 * 2**20

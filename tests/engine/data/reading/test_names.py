@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.data.cells import Problems
-from engine.data.names import column_names
+from engine.data.reading.cells import Problems
+from engine.data.reading.names import column_names
 from engine.errors import BadData
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
-from engine.data.cells import Problems, value_column
-from engine.data.columnar import read_arrow, read_arrow_stream, read_parquet
-from engine.data.delimited import CsvFrames
-from engine.data.frames import Frames, WholeTable, to_parquet, to_table
-from engine.data.names import column_names
 from engine.data.profile import Profile
-from engine.data.reading import NULLS, USUAL_BOUNDS, USUAL_READING, Bounds, Reading
+from engine.data.reading.cells import Problems, value_column
+from engine.data.reading.columnar import read_arrow, read_arrow_stream, read_parquet
+from engine.data.reading.delimited import CsvFrames
+from engine.data.reading.frames import Frames, WholeTable, to_parquet, to_table
+from engine.data.reading.names import column_names
+from engine.data.reading.options import NULLS, USUAL_BOUNDS, USUAL_READING, Bounds, Reading
 from engine.data.table import Table
 from engine.errors import BadData, escaped
 from engine.registry import Registry, did_you_mean

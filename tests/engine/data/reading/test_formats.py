@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.formats import MEDIA_TYPES, read_table, table_from_records, table_from_rows
-from engine.data.reading import Bounds
+from engine.data.reading.formats import MEDIA_TYPES, read_table, table_from_records, table_from_rows
+from engine.data.reading.options import Bounds
 from engine.data.table import Table
 from engine.errors import BadData, Problem
 from engine.registry import UnknownName

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.data.cells import Problems
 from engine.data.profile import ColumnType
+from engine.data.reading.cells import Problems
 from engine.errors import BadData, escaped
 from engine.registry import did_you_mean
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.data.preprocessing import Encoding, Input
+from engine.data.fitting.preprocessing import Encoding, Input
 from engine.data.table import Column, Table
 from engine.errors import BadData, Problem
 from engine.registry import did_you_mean

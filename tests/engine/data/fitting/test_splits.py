@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.formats import table_from_rows
-from engine.data.splits import fold_rows, rows_of_split_column, train_validation_rows
+from engine.data.fitting.splits import fold_rows, rows_of_split_column, train_validation_rows
+from engine.data.reading.formats import table_from_rows
 
 shares = st.floats(0.01, 0.9)
 

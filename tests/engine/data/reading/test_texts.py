@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.data.formats import read_table
-from engine.data.reading import NULLS, Reading
+from engine.data.reading.formats import read_table
+from engine.data.reading.options import NULLS, Reading
+from engine.data.reading.texts import TextColumn
 from engine.data.table import Column, Table, column_of
-from engine.data.texts import TextColumn
 from engine.errors import BadData, Problem
 
 
@@ -120,5 +120,5 @@ def test_many_parts_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None
         f"{draw.random()},{draw.choice(words)},{draw.choice(['true', 'false', ''])}\n" for _ in range(500)
     )
     whole = csv(text)
-    monkeypatch.setattr("engine.data.lines.parts_of.__defaults__", (257,))
+    monkeypatch.setattr("engine.data.reading.lines.parts_of.__defaults__", (257,))
     assert csv(text).to_parquet() == whole.to_parquet()

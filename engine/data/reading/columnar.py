@@ -8,11 +8,11 @@ from typing import BinaryIO, Protocol
 
 import polars as pl
 
-from engine.data.cells import Problems
-from engine.data.names import column_names
 from engine.data.profile import ColumnType
-from engine.data.reading import Bounds, Reading
-from engine.data.texts import BAD_CELLS_KEPT, TextColumn
+from engine.data.reading.cells import Problems
+from engine.data.reading.names import column_names
+from engine.data.reading.options import Bounds, Reading
+from engine.data.reading.texts import BAD_CELLS_KEPT, TextColumn
 from engine.errors import BadData
 
 _BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, OverflowError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from engine.data.cells import Problems
+from engine.data.reading.cells import Problems
 
 
 def column_names(header: Sequence[object], where: str, problems: Problems) -> list[str]:

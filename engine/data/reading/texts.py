@@ -11,9 +11,9 @@ from typing import Literal
 
 import polars as pl
 
-from engine.data.cells import BOOLEANS, WORDS, Problems
 from engine.data.profile import ColumnType
-from engine.data.reading import Reading
+from engine.data.reading.cells import BOOLEANS, WORDS, Problems
+from engine.data.reading.options import Reading
 
 Kind = Literal["open", "number", "boolean", "category"]
 BAD_CELLS_KEPT = 20

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.data.formats import read_table, table_from_rows
+from engine.data.reading.formats import read_table, table_from_rows
 from engine.data.table import Table
 from engine.errors import BadData, Problem
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.data.reading import Bounds, Reading
+from engine.data.reading.options import Bounds, Reading
 from engine.errors import BadData
 
 

@@ -8,8 +8,8 @@ import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
 
-from engine.data.formats import table_from_rows
-from engine.data.preprocessing import Encoding, fit_encoding
+from engine.data.fitting.preprocessing import Encoding, fit_encoding
+from engine.data.reading.formats import table_from_rows
 from engine.data.table import Table
 from engine.errors import BadData
 

@@ -10,13 +10,13 @@ from typing import BinaryIO
 
 import polars as pl
 
-from engine.data.cells import Problems
-from engine.data.frames import Mistyped
-from engine.data.lines import Part, encoding_of, first_row_end, parts_of
-from engine.data.names import column_names
 from engine.data.profile import ColumnType
-from engine.data.reading import Bounds, Reading
-from engine.data.texts import Kind, TextColumn, shown
+from engine.data.reading.cells import Problems
+from engine.data.reading.frames import Mistyped
+from engine.data.reading.lines import Part, encoding_of, first_row_end, parts_of
+from engine.data.reading.names import column_names
+from engine.data.reading.options import Bounds, Reading
+from engine.data.reading.texts import Kind, TextColumn, shown
 from engine.errors import BadData
 
 _QUOTED = re.compile(r'"[^"]*"')

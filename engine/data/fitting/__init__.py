@@ -1,0 +1,1 @@
+"""What the training rows teach: which rows they are, and numbers made of columns."""

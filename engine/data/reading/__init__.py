@@ -1,0 +1,1 @@
+"""Files and JSON in, tables out."""
