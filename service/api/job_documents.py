@@ -32,25 +32,31 @@ _PROGRESS = {
 }
 
 
-def eta_seconds(job: Job) -> float | None:
-    """The training seconds left, by the speed measured so far; None before the first epoch and at the end."""
+def eta_seconds(job: Job, since: float = 0.0) -> float | None:
+    """The training seconds left, by the speed measured so far; None before the first epoch and at the end.
+
+    `since`: how many seconds ago the worker said how far it was; it has trained on meanwhile.
+    """
     if job.done or not job.epoch:
         return None
     left = job.seconds / job.epoch * (job.epochs - job.epoch)
     most = job.spec.get("training", {}).get("max_seconds")
-    return left if most is None else max(0.0, min(left, most - job.seconds))
+    if most is not None:
+        left = min(left, most - job.seconds)
+    return max(0.0, left - since)
 
 
-def progress(job: Job) -> dict[str, Any]:
+def progress(job: Job, since: float = 0.0) -> dict[str, Any]:
     """How far a job is; a job that ended early has done all it will."""
     fraction = 1.0 if job.status == Status.SUCCEEDED else job.epoch / job.epochs
-    return {"fraction": fraction, "epoch": job.epoch, "epochs": job.epochs, "eta_seconds": eta_seconds(job)}
+    eta = eta_seconds(job, since)
+    return {"fraction": fraction, "epoch": job.epoch, "epochs": job.epochs, "eta_seconds": eta}
 
 
-def retry_after(job: Job, queue_position: int | None) -> int:
-    """Seconds until the job may have changed: half the time it seems to need, within bounds."""
-    eta = eta_seconds(job)
-    wait = (queue_position or 0) / JOBS_A_LOOK if eta is None else eta / 2
+def retry_after(document: Mapping[str, Any]) -> int:
+    """Seconds until the job of a document may have changed: half the time it seems to need, within bounds."""
+    eta = document["progress"]["eta_seconds"]
+    wait = (document["queue_position"] or 0) / JOBS_A_LOOK if eta is None else eta / 2
     return max(1, min(MAX_RETRY_SECONDS, ceil(wait)))
 
 
@@ -148,6 +154,7 @@ def _detail(db: Transaction, job: Job, moves: Sequence[Move]) -> dict[str, Any]:
     document: dict[str, Any] = _JOB.dump(job)
     return {
         **document,
+        "progress": progress(job, age or 0.0),
         "queue_position": queue.position(db, job),
         "heartbeat_age_seconds": None if age is None else round(age, 1),
         "transitions": [
@@ -172,5 +179,5 @@ def polling_headers(job: Job, document: Mapping[str, Any]) -> dict[str, str]:
     return {
         "Location": location,
         "Operation-Location": location,
-        "Retry-After": str(retry_after(job, document["queue_position"])),
+        "Retry-After": str(retry_after(document)),
     }

@@ -146,7 +146,7 @@ def read_job(job_id: str) -> Told:
         job = find_job(db, job_id)
         document = detail(db, job)
     if not job.done:
-        headers["Retry-After"] = str(retry_after(job, document["queue_position"]))
+        headers["Retry-After"] = str(retry_after(document))
     return jsonify(document), 200, headers
 
 

@@ -21,6 +21,7 @@ class Pace:
         self._least_seconds = settings.progress_seconds
         self._interval = settings.first_progress_seconds
         self._saved_at = self._checkpoint_at = time.monotonic()
+        self._saved_before = False
         self._checkpoint_seconds = parameter_count * BYTES_A_PARAMETER / BYTES_A_SECOND
 
     def is_due(self, now: float) -> bool:
@@ -34,6 +35,9 @@ class Pace:
     def saved(self, seconds: float, *, checkpoint: bool) -> None:
         """Progress was saved just now, which took `seconds`."""
         self._saved_at = time.monotonic()
-        self._interval = max(self._least_seconds, min(seconds / SHARE, LONGEST_SECONDS))
+        # The first opens a connection and fills caches: it says nothing about what the next will take.
+        usual = seconds if self._saved_before else 0.0
+        self._saved_before = True
+        self._interval = max(self._least_seconds, min(usual / SHARE, LONGEST_SECONDS))
         if checkpoint:
             self._checkpoint_at = self._saved_at

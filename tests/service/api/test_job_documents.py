@@ -20,6 +20,11 @@ def test_the_time_left_follows_from_the_speed_so_far() -> None:
     assert eta_seconds(_job(epoch=100, seconds=5.0, status=Status.SUCCEEDED)) is None
 
 
+def test_the_time_left_goes_on_while_the_worker_is_silent() -> None:
+    job = _job(epoch=25, seconds=5.0)
+    assert [eta_seconds(job, since) for since in (1.0, 60.0)] == pytest.approx([14, 0])
+
+
 def test_a_deadline_ends_the_time_left() -> None:
     spec = {"training": {"max_seconds": 8}}
     assert eta_seconds(_job(epoch=25, seconds=5.0, spec=spec)) == pytest.approx(3)
@@ -45,4 +50,4 @@ def test_a_job_without_a_training_has_no_deadline() -> None:
 def test_a_look_is_worth_it_after_half_the_time_that_the_job_seems_to_need(
     values: dict[str, Any], position: int | None, seconds: int
 ) -> None:
-    assert retry_after(_job(**values), position) == seconds
+    assert retry_after({"progress": progress(_job(**values)), "queue_position": position}) == seconds
