@@ -150,13 +150,13 @@ def created_detail(db: Transaction, job: Job) -> dict[str, Any]:
 
 
 def _detail(db: Transaction, job: Job, moves: Sequence[Move]) -> dict[str, Any]:
-    age = jobs.heartbeat_age_seconds(db, job)
+    silence = jobs.silence(db, job)
     document: dict[str, Any] = _JOB.dump(job)
     return {
         **document,
-        "progress": progress(job, age or 0.0),
+        "progress": progress(job, silence.of_progress if silence else 0.0),
         "queue_position": queue.position(db, job),
-        "heartbeat_age_seconds": None if age is None else round(age, 1),
+        "heartbeat_age_seconds": round(silence.of_life, 1) if silence else None,
         "transitions": [
             {"status": each.status, "at": moment(each.at), "reason": each.reason} for each in moves
         ],

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
@@ -230,12 +230,22 @@ def page(
     return read_page(db, query, Job.id, limit=limit, after=after)
 
 
-def heartbeat_age_seconds(db: Session, job: Job) -> float | None:
-    """How long ago a running job's worker was heard of, by the database's clock; None for any other job."""
+class Silence(NamedTuple):
+    """How many seconds ago a running job's worker was heard of, by the database's clock."""
+
+    of_life: float  # that it lives
+    of_progress: float  # how far it is
+
+
+def silence(db: Session, job: Job) -> Silence | None:
+    """Since when a running job's worker is silent; None for any other job."""
     if job.status != Status.RUNNING or job.heartbeat_at is None:
         return None
-    now = db.scalar(_NOW)
-    return None if now is None else max(0.0, (now - job.heartbeat_at).total_seconds())
+    now, told_at = db.execute(_NOW_AND_LAST_EVENT, {"id": job.id}).one()
+    return Silence(*(max(0.0, (now - at).total_seconds()) for at in (job.heartbeat_at, told_at or now)))
 
 
-_NOW = select(database_now())
+_last_event = select(events.Event.at).where(events.Event.job_id == bindparam("id"))
+_NOW_AND_LAST_EVENT = select(
+    database_now(), _last_event.order_by(events.Event.id.desc()).limit(1).scalar_subquery()
+)

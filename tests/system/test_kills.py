@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 KILLS = 50
 QUICK: dict[str, Any] = {"chunk_seconds": 0.02, "first_progress_seconds": 0.02, "progress_seconds": 0.1}
+# One child each, where whole workers die: a second one's job might be hit three times before any progress.
+ALONE = {**QUICK, "concurrency": 1}
 
 
 class Supply:
@@ -72,19 +74,17 @@ def test_fifty_killed_children_cost_nothing(start: Start, supply: Supply, wanted
 
 
 def test_fifty_killed_workers_cost_nothing(start: Start, supply: Supply, wanted: str) -> None:
-    # One child each: a second one's job might be hit three times before it has made any progress.
-    alone = {**QUICK, "concurrency": 1}
-    workers = {worker.process.pid: worker for worker in (start("worker", **alone) for _ in range(2))}
+    workers = {worker.process.pid: worker for worker in (start("worker", **ALONE) for _ in range(2))}
     for _ in range(KILLS):
         workers.pop(supply.victim()[0]).kill()
-        started = start("worker", **alone)
+        started = start("worker", **ALONE)
         workers[started.process.pid] = started
     supply.all_succeed(wanted)
 
 
 def test_children_whose_parent_alone_is_killed_die_with_it(start: Start, supply: Supply, wanted: str) -> None:
     for _ in range(5):
-        worker = start("worker", **QUICK)
+        worker = start("worker", **ALONE)
         supply.victim()
         left = [pid for sweeper in (True, False) for pid in children(worker.process.pid, sweeper=sweeper)]
         worker.process.kill()

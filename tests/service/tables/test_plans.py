@@ -79,6 +79,7 @@ def _protocol(database: Database, waiting: Job) -> None:
         claims.save_progress(db, claimed, progress(4), lease_seconds=60)
         claims.heartbeat(db, claimed, lease_seconds=60)
         claims.read_flags(db, claimed)
+        jobs.silence(db, db.get_one(Job, claimed.job_id))
     with database.session() as db, pytest.raises(Conflict):
         datasets.remove(db, "local", claimed.dataset_id)
     with database.session() as db:

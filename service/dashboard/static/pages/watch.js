@@ -9,7 +9,7 @@ import { Live } from "../parts/live.js";
 import { Network, unpackCheckpoints } from "../parts/network.js";
 import { Wires } from "../parts/wires.js";
 
-const COUNT = 60, POINTS = 400, MOST_ROWS = 2000, MOST_POINTS = 1000;
+const COUNT = 60, POINTS = 400, MOST_ROWS = 2000, MOST_POINTS = 1000, SILENCE = 7;
 const UNITS = { accuracy: "accuracy, share of rows", r2: "R², share of variance" };
 const id = find("watch").dataset.job, cursor = find("cursor"), log = find("log"), given = query();
 const state = { job: null, rows: [], snapshots: [], network: null, wires: null, data: null, points: [], live: true, seen: 0, playing: 0, perEpoch: null };
@@ -145,8 +145,9 @@ async function tell() {
   [find("cancel").hidden, find("stop").hidden, find("worst-box").hidden] = [job.done, job.status !== "running", !job.model_id];
   find("model").hidden = !job.model_id;
   if (job.model_id) find("model").href = `/models/${job.model_id}`;
-  const alone = job.status === "queued" && (await ask("/status")).workers.length === 0;
-  show("advice", alone ? "No worker is there, so the job waits. Start one: gradhouse worker" : "");
+  const alone = job.status === "queued" && (await ask("/status")).workers.length === 0, silence = job.heartbeat_age_seconds;
+  const lost = silence > SILENCE ? `Its worker was last heard of ${Math.round(silence)} s ago. Unless it comes back, another goes on from the last checkpoint.` : "";
+  show("advice", alone ? "No worker is there, so the job waits. Start one: gradhouse worker" : lost);
 }
 
 function age() {
