@@ -90,11 +90,15 @@ def post(claimed: Claimed, *, seconds: float, private: bool) -> Told:
         "Webhook-Signature": signature(claimed.id, moment, claimed.body, claimed.secret),
     }
     address = checked_address(parts, private=private)
-    connection = _connect(parts, address, seconds)
-    # A receiver that sends a byte now and then would never meet the socket's own time-out.
-    alarm = threading.Timer(seconds, partial(_cut, connection))
+    connection = http.client.HTTPConnection(parts.hostname or "", address[1], timeout=seconds)
+    connection.sock = wire = _wire(parts, address, seconds)
+    # A receiver that sends a byte now and then would never meet the socket's own time-out. The socket is cut,
+    # not the connection: that forgets its socket as soon as an answer has no known end.
+    alarm = threading.Timer(seconds, partial(_cut, wire))
     alarm.start()
     try:
+        if isinstance(wire, ssl.SSLSocket):
+            wire.do_handshake()
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", path, claimed.body.encode(), headers)
         answer = connection.getresponse()
@@ -123,25 +127,20 @@ def _is_public(address: str) -> bool:
     return each.is_global and not each.is_multicast
 
 
-def _connect(parts: SplitResult, address: tuple[str, int], seconds: float) -> http.client.HTTPConnection:
-    connection = http.client.HTTPConnection(parts.hostname or "", address[1], timeout=seconds)
+def _wire(parts: SplitResult, address: tuple[str, int], seconds: float) -> socket.socket:
+    """A socket to the receiver; over TLS the handshake is still to come."""
     plain = socket.create_connection(address, seconds)
+    if parts.scheme != "https":
+        return plain
+    context = ssl.create_default_context()
+    return context.wrap_socket(plain, server_hostname=parts.hostname, do_handshake_on_connect=False)
+
+
+def _cut(wire: socket.socket) -> None:
     try:
-        secure = parts.scheme == "https"
-        context = ssl.create_default_context() if secure else None
-        connection.sock = context.wrap_socket(plain, server_hostname=parts.hostname) if context else plain
+        wire.shutdown(socket.SHUT_RDWR)
     except OSError:
-        plain.close()
-        raise
-    return connection
-
-
-def _cut(connection: http.client.HTTPConnection) -> None:
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            _log.debug("the receiver was quicker")
+        _log.debug("the receiver was quicker")
 
 
 class Courier(threading.Thread):

@@ -142,3 +142,16 @@ def test_a_job_whose_dataset_was_deleted_cannot_be_resumed(
 @pytest.mark.parametrize("wish", ["cancel", "stop", "resume", "delete"])
 def test_no_wish_finds_an_unknown_job(client: FlaskClient, wish: str) -> None:
     assert "job_nothing" in problem_of(_ask(client, "job_nothing", wish), 404, "not_found")["detail"]
+
+
+@pytest.mark.parametrize(("state", "wish"), CASES)
+def test_no_wish_reaches_another_owners_job(
+    client: FlaskClient, post_job: Post, database: Database, state: str, wish: str
+) -> None:
+    job_id = post_job()["id"]
+    _bring_into(state, database, job_id)
+    with database.session() as db:
+        db.get_one(Job, job_id).owner = "somebody"
+    before = _row(database, job_id)
+    problem_of(_ask(client, job_id, wish), 404, "not_found")
+    assert _row(database, job_id) == before

@@ -128,6 +128,20 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(database: Database) ->
         assert history.last_epoch(db, job.id) == 3
 
 
+def test_where_every_checkpoint_is_damaged_the_job_begins_again(database: Database) -> None:
+    job = add_job(database)
+    claimed = must_claim(database)
+    for last in (3, 6):
+        with database.session() as db:
+            claims.save_progress(db, claimed, progress(last, first=last - 2), lease_seconds=60)
+    with database.session() as db:
+        db.execute(update(Checkpoint).where(Checkpoint.job_id == job.id).values(data=b"damaged"))
+    assert _lose(database, claimed).checkpoint is None
+    assert read(database, job.id).epoch == 0
+    with database.reading() as db:
+        assert history.last_epoch(db, job.id) == 0
+
+
 def test_a_release_costs_neither_attempt_nor_try(database: Database) -> None:
     job = add_job(database)
     for number in range(5):

@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,7 +30,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
-        self.answer = b"thanks"
+        self.answer: Iterable[bytes] = [b"thanks"]
         self.drip = threading.Event()
         self.drip.set()
         self.heard: list[tuple[dict[str, str], str]] = []
@@ -48,7 +49,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         try:
-            self.wfile.write(self.server.answer)
+            for part in self.server.answer:
+                self.wfile.write(part)
         except OSError:
             self.close_connection = True
 
@@ -146,7 +148,7 @@ def test_a_redirect_is_not_followed(
 def test_of_a_huge_answer_only_the_begin_is_read(
     receiver: Receiver, settings: Settings, database: Database, end_job: End
 ) -> None:
-    receiver.answer = b"x" * 10_000_000
+    receiver.answer = [b"x" * 10_000_000]
     job_id = end_job(receiver.url)
     deliver_due(database, settings)
     assert _only(database, job_id).status == "delivered"
@@ -162,6 +164,25 @@ def test_a_receiver_that_hangs_is_left_after_a_while(
     (entry,) = _only(database, job_id).log
     assert 0.2 < entry["seconds"] < 3
     assert "error" in entry
+
+
+def test_a_receiver_that_answers_byte_by_byte_is_left_as_well(
+    receiver: Receiver, settings: Settings, database: Database, end_job: End
+) -> None:
+    receiver.answer = _drops(seconds=8)
+    job_id = end_job(receiver.url)
+    began = time.monotonic()
+    deliver_due(database, replace(settings, webhook_seconds=0.5))
+    assert time.monotonic() - began < 6
+    assert _only(database, job_id).attempts == 1
+
+
+def _drops(seconds: float) -> Iterator[bytes]:
+    """A byte now and then, each in time for a socket's own time-out."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        yield b"."
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(

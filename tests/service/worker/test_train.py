@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from engine.spec.versions import ADDED
 from engine.training.model import TrainedModel
 from service.tables import claims, history, models, wishes
 from service.tables.history import Checkpoint
@@ -224,3 +225,17 @@ def test_a_spec_of_another_version_fails_with_that_reason(bench: Bench, workshop
     assert error["code"] == "bad_spec"
     assert "another one wrote" in error["detail"]
     assert "perceptrons" in error["detail"]
+
+
+def test_a_spec_of_an_older_version_trains_as_it_was_meant(
+    bench: Bench, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ADDED, "/init_from", None)  # as if this version had brought it
+    new, old = workshop.add(), workshop.add()
+    older = {name: value for name, value in old.spec.items() if name != "init_from"}
+    assert older != old.spec
+    with workshop.database.session() as db:
+        db.execute(update(Job).where(Job.id == old.id).values(spec=older))
+    while work(bench) is not None:
+        pass
+    assert workshop.model(old).sha256 == workshop.model(new).sha256
