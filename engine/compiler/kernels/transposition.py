@@ -84,13 +84,16 @@ def row_gradient(module: Module, spec: RowGradient) -> str:
             code.loop(0, whole, 1, [], block)
         if rest:
             _row_block(code, spec, whole, rest)
+        for padding in range(whole + bool(rest), spec.layout.inputs.padded // code.real.lanes):
+            # Here stood activation(0), which need not be 0, and would now pass for a slope.
+            code.store(ZERO, "%a", _place(code, spec, padding))
 
     return module.define(spec, "row_gradient", ["%g*", "%w*", "%a*", "%s*"], emit)
 
 
 def _row_block(code: Vectors, spec: RowGradient, k: Index, live: int) -> None:
     """The slopes of the k-th vector of inputs, of which `live` are real: one dot product each."""
-    inputs, outputs, lanes = spec.layout.inputs, spec.layout.outputs, code.real.lanes
+    outputs, lanes = spec.layout.outputs, code.real.lanes
     first = code.multiply(code.add(code.multiply(k, lanes), 1), outputs.width)
 
     def panel(p: Index, sums: list[str]) -> list[str]:
@@ -103,8 +106,14 @@ def _row_block(code: Vectors, spec: RowGradient, k: Index, live: int) -> None:
         return sums
 
     sums = code.loop(0, outputs.count, 1, [(code.real.vector, ZERO)] * live, panel)
-    place = code.multiply(code.divide(k, inputs.vectors), spec.rows.capacity * inputs.width)
-    place = code.add(place, code.multiply(code.remainder(k, inputs.vectors), lanes))
+    place = _place(code, spec, k)
     source = partial(code.load, "%s" if spec.slope == STORED else "%a", place)
     total = sloped(code, spec.slope, code.sums(sums + [ZERO] * (lanes - live)), source)
     code.store(total, "%a", place)
+
+
+def _place(code: Vectors, spec: RowGradient, k: Index) -> Index:
+    """Where the k-th vector of the row's inputs lies."""
+    inputs = spec.layout.inputs
+    panel = code.multiply(code.divide(k, inputs.vectors), spec.rows.capacity * inputs.width)
+    return code.add(panel, code.multiply(code.remainder(k, inputs.vectors), code.real.lanes))

@@ -48,3 +48,19 @@ def test_single_rows_of_a_wide_network_and_clipped_ones_train_alike() -> None:
     assert_same(plan, state, 1e-11)
     plan, state = make_plan([5, 40, 33, 1], rows=7, batch=1, epochs=2, choice=optimizer("sgd", clip_norm=0.1))
     assert_same(plan, state, 1e-11)
+
+
+@pytest.mark.parametrize("width", [17, 20, 24, 33, 40])
+@pytest.mark.parametrize("activation", ["sigmoid", "softplus"])
+def test_an_activation_of_0_that_is_not_0_stays_out_of_the_norm(width: int, activation: str) -> None:
+    """The last panel's second vector is all padding: its activations must not pass for slopes."""
+    for clip_norm in (None, 0.1):
+        plan, state = make_plan(
+            [5, width, 3],
+            activation=activation,
+            rows=7,
+            batch=1,
+            epochs=2,
+            choice=optimizer("sgd", clip_norm=clip_norm),
+        )
+        assert_same(plan, state, 1e-11)
