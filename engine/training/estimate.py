@@ -29,9 +29,10 @@ class Estimate:
     memory_bytes: int
 
 
-def estimate(spec: TrainingSpec, profile: Profile) -> Estimate:
+def estimate(spec: TrainingSpec, profile: Profile, other: Profile | None = None) -> Estimate:
     """Measures a little and reckons the rest: the cost of an epoch is in proportion to its rows.
 
+    `other` is the profile of the dataset to validate on, where the spec names one: it counts as memory.
     Early stopping can't be foreseen, so its jobs may need less. Raises BadData as a training would.
     """
     rows = _rows_to_measure(spec, profile)
@@ -43,7 +44,8 @@ def estimate(spec: TrainingSpec, profile: Profile) -> Estimate:
     trainings = 1 + (spec.split.folds or 0)
     seconds = prepared + spec.training.epochs * trainings * epoch
     most = spec.training.max_seconds
-    return Estimate(seconds if most is None else min(seconds, prepared + most), training_bytes(spec, profile))
+    bounded = seconds if most is None else min(seconds, prepared + most)
+    return Estimate(bounded, training_bytes(spec, profile, other))
 
 
 def made_up_table(spec: TrainingSpec, profile: Profile, rows: int) -> Table:

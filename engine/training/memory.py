@@ -20,15 +20,19 @@ FIXED_BYTES = 48 * 2**20
 """What even the smallest training adds to a process: LLVM at work, the code, a chunk's history."""
 
 
-def training_bytes(spec: TrainingSpec, profile: Profile) -> int:
+def training_bytes(spec: TrainingSpec, profile: Profile, other: Profile | None = None) -> int:
     """An upper bound on what a training adds to its process at its fullest moment.
 
-    The table and the encoded rows are held from first to last. Beside them stand, while rows are prepared,
-    what is taken of the table and the rows once more; and in training all that the executor allocates,
-    the first parameters twice, the state twice, and a checkpoint of it twice or the model with its judging.
+    `other` is the profile of the dataset to validate on, where the spec names one. The tables and the
+    encoded rows are held from first to last. Beside them stand, while rows are prepared, what is taken of
+    the tables and the rows once more; and in training all that the executor allocates, the first parameters
+    twice, the state twice, and a checkpoint of it twice or the model with its judging.
     """
-    plan, rows = hollow_plan(spec, profile), profile.row_count
-    held = rows * len(profile.columns) + sum(_numbers(part) for part in (plan.train, plan.validation) if part)
+    plan = hollow_plan(spec, profile, other)
+    tables = [profile] if other is None else [profile, other]
+    rows = sum(table.row_count for table in tables)
+    held = sum(table.row_count * len(table.columns) for table in tables)
+    held += sum(_numbers(part) for part in (plan.train, plan.validation) if part)
     moments = len(OPTIMIZERS.get(spec.optimizer.name).state(spec.optimizer.knobs))
     state = (2 + moments) * plan.parameter_count * np.dtype(plan.precision).itemsize
     widest = max(layer.units for layer in plan.layers)
@@ -42,9 +46,11 @@ def _numbers(rows: Rows) -> int:
     return rows.x.size + rows.targets.size + 2 * len(rows)
 
 
-def memory_problems(spec: TrainingSpec, profile: Profile, limits: Limits) -> list[Problem]:
+def memory_problems(
+    spec: TrainingSpec, profile: Profile, limits: Limits, other: Profile | None = None
+) -> list[Problem]:
     """What makes a training larger than `limits.max_training_bytes`."""
-    needed, most = training_bytes(spec, profile), limits.max_training_bytes
+    needed, most = training_bytes(spec, profile, other), limits.max_training_bytes
     if needed <= most:
         return []
     fact = f"the training would need up to {needed:,} bytes; at most {most:,} are allowed"
@@ -52,12 +58,13 @@ def memory_problems(spec: TrainingSpec, profile: Profile, limits: Limits) -> lis
     return [Problem("/training/batch_size", "too_large", f"{fact} (max_training_bytes)", remedy)]
 
 
-def hollow_plan(spec: TrainingSpec, profile: Profile) -> Plan:
-    """The plan that a training will have, of rows that take no memory."""
+def hollow_plan(spec: TrainingSpec, profile: Profile, other: Profile | None = None) -> Plan:
+    """The plan that a training will have, of rows that take no memory; `other` as in `training_bytes`."""
     inputs, *_, outputs = spec.layer_sizes(profile)
     count, share = profile.row_count, spec.split.validation
     held_back = max(1, math.floor(count * share)) if spec.split.is_held_back or spec.split.folds else 0
     train = count - held_back if share else count  # else who says how many
+    held_back = other.row_count if other else held_back
     weighted = spec.class_weight is not None or spec.weight_column is not None
     return Plan(
         layers=network_layers(spec, inputs, outputs),

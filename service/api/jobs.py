@@ -114,7 +114,7 @@ def validate_job() -> Response:
     """Check a job's body and fill in its defaults; nothing is queued."""
     order = _order()
     profile = Profile.from_document(order.dataset.profile)
-    expected = estimate(order.spec, profile)
+    expected = estimate(order.spec, profile, order.other)
     return jsonify(
         {
             "valid": True,

@@ -45,13 +45,14 @@ _ENVELOPE = Envelope()
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A job's body, read and found right."""
+    """A job's body, read and found right; `other` is what the second dataset is, where it names one."""
 
     dataset: Dataset
     spec: TrainingSpec
     priority: str
     metadata: dict[str, Any] | None
     webhook: dict[str, Any] | None = None
+    other: Profile | None = None
 
 
 def body_schema() -> dict[str, Any]:
@@ -89,12 +90,12 @@ def read_order(find_dataset: FindDataset, document: Any) -> Order:
         {name: document[name] for name in document if name not in _ENVELOPE.fields}, dataset, problems
     )
     problems += [] if spec is None else name_problems(spec.model.name, "/model/name")
-    problems += _validation_problems(find_dataset, spec)
+    other = _other_profile(find_dataset, spec, problems)
     spec = _started(spec, problems)
-    problems += _work_problems(dataset, spec)
+    problems += _work_problems(dataset, spec, other)
     if problems or dataset is None or spec is None:
         raise invalid(problems)
-    return Order(dataset, spec, envelope["priority"], envelope["metadata"], webhook)
+    return Order(dataset, spec, envelope["priority"], envelope["metadata"], webhook, other)
 
 
 def _read_spec(
@@ -120,15 +121,20 @@ def name_problems(name: str | None, pointer: str) -> list[Problem]:
     return [Problem(pointer, "invalid_text", detail, "Letters, digits, - and _ are always right.")]
 
 
-def _validation_problems(find_dataset: FindDataset, spec: TrainingSpec | None) -> list[Problem]:
-    """What keeps the second dataset, where the split names one, from validating."""
+def _other_profile(
+    find_dataset: FindDataset, spec: TrainingSpec | None, problems: list[Problem]
+) -> Profile | None:
+    """Of the second dataset, where the split names one; what keeps it from validating is a problem."""
     if spec is None or spec.split.dataset_id is None:
-        return []
+        return None
     other = find_dataset(spec.split.dataset_id)
     if other is None:
-        return [unknown_dataset(spec.split.dataset_id, "/split/dataset_id")]
+        problems.append(unknown_dataset(spec.split.dataset_id, "/split/dataset_id"))
+        return None
     require_ready(other)
-    return validation_problems(spec, Profile.from_document(other.profile))
+    profile = Profile.from_document(other.profile)
+    problems += validation_problems(spec, profile)
+    return profile
 
 
 def _started(spec: TrainingSpec | None, problems: list[Problem]) -> TrainingSpec | None:
@@ -144,12 +150,14 @@ def _started(spec: TrainingSpec | None, problems: list[Problem]) -> TrainingSpec
     return replace(spec, init_from=found.id)
 
 
-def _work_problems(dataset: Dataset | None, spec: TrainingSpec | None) -> list[Problem]:
+def _work_problems(
+    dataset: Dataset | None, spec: TrainingSpec | None, other: Profile | None
+) -> list[Problem]:
     """What makes the job larger, or more work, than settings allow."""
     if spec is None or dataset is None:
         return []
     profile, most = Profile.from_document(dataset.profile), running().settings.max_work
-    problems = memory_problems(spec, profile, running().settings.engine_limits())
+    problems = memory_problems(spec, profile, running().settings.engine_limits(), other)
     parameters, epochs = spec.parameter_count(profile), spec.training.epochs
     work = epochs * profile.row_count * parameters
     if work <= most:

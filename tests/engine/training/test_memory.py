@@ -27,8 +27,16 @@ TRAININGS: dict[str, tuple[int, int, dict[str, Any]]] = {
         50,
         {"model": {"hidden_layers": [1500, 1500]}, "training": {"batch_size": 64, "precision": "float32"}},
     ),
+    "a second dataset": (
+        50_000,
+        20,
+        {"model": {"hidden_layers": [16]}, "split": {"dataset_id": "ds_other"}, "task": "regression"},
+    ),
     "a full batch": (10_000, 50, {"model": {"hidden_layers": [512]}, "training": {"batch_size": None}}),
 }
+
+
+OTHER_ROWS = 300_000
 
 
 def table_of(rows: int, features: int) -> Table:
@@ -49,9 +57,10 @@ def measured_peak(name: str) -> int:
     for _ in Trainer(spec_of(warm, {}), warm).blocks():  # libraries and compiler are there
         pass
     table = table_of(rows, features)
+    other = table_of(OTHER_ROWS, features) if "split" in document else None
     spec, before = spec_of(table, document), resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew: proc(5)
-    trainer = Trainer(spec, table)
+    trainer = Trainer(spec, table, validation=other)
     for _ in trainer.blocks():
         trainer.checkpoint()
     trainer.result().model.to_bytes()
@@ -68,7 +77,10 @@ def resident(field: str) -> int:
 def test_a_training_stays_below_its_estimate_and_not_far(name: str) -> None:
     rows, features, document = TRAININGS[name]
     table = table_of(rows, features)
-    told = training_bytes(spec_of(table, document), table.profile()) - 8 * rows * (features + 1)
+    other = table_of(OTHER_ROWS, features) if "split" in document else None
+    held = (rows + (OTHER_ROWS if other else 0)) * (features + 1)
+    spec, profile = spec_of(table, document), other.profile() if other else None
+    told = training_bytes(spec, table.profile(), profile) - 8 * held
     script = f"from tests.engine.training.test_memory import measured_peak as m; print(m({name!r}))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     took = int(run.stdout)
@@ -106,6 +118,17 @@ def test_a_hollow_plan_allocates_what_the_real_one_does(change: dict[str, Any]) 
     assert hollow.layers == real.layers
     assert allocated_bytes(hollow) == pytest.approx(allocated_bytes(real), rel=0.03)
     assert training_bytes(spec, table.profile()) > FIXED_BYTES + allocated_bytes(real)
+
+
+def test_a_second_dataset_is_reckoned_too() -> None:
+    table, other = table_of(203, 7), table_of(5_000, 7)
+    spec = spec_of(table, {"split": {"dataset_id": "ds_other"}, "task": "regression"})
+    hollow = hollow_plan(spec, table.profile(), other.profile())
+    real = prepare(spec, table, other).plan
+    assert allocated_bytes(hollow) == allocated_bytes(real)
+    assert (len(hollow.train), len(hollow.validation or ())) == (203, 5_000)
+    alone, both = (training_bytes(spec, table.profile(), each) for each in (None, other.profile()))
+    assert both - alone > 8 * 5_000 * (8 + 7)  # its table and its encoded rows
 
 
 def test_the_fallback_is_reckoned_too(monkeypatch: pytest.MonkeyPatch) -> None:
