@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from engine.spec.sections import Limits
 from engine.training.history import safetensors_metadata
 from tests.engine.export.cases import CASES, model_of, rows_of
 
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "how-to" / "take-a-model-away.md").read_text(encoding="utf-8")
+OPTIONS = (DOCS / "reference" / "options.md").read_text(encoding="utf-8")
 LIMITS = Limits()
 Document = dict[str, Any]
 
@@ -29,6 +33,20 @@ def test_a_model_comes_back_bit_for_bit(case: str, name: str, read: Callable[...
     back = read(export(model, name), LIMITS)
     assert back.to_bytes() == model.to_bytes()
     assert back.predict(rows_of(case)) == model.predict(rows_of(case))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_member_of_the_json_form_is_documented(case: str) -> None:
+    document = orjson.loads(export(model_of(case), "json"))
+    encoding, spec = document.pop("encoding"), document.pop("spec")
+    top, of_inputs = PAGE.split("An entry of `encoding.inputs` has the members")
+    of_inputs, of_target = of_inputs.split("and `encoding.target` has")
+    inner = {"encoding": encoding, "layers[]": document["layers"][0], "self_test": document["self_test"]}
+    members = {*document, "spec"} - {"self_test"} | {f"{at}.{each}" for at in inner for each in inner[at]}
+    assert not [name for name in members if f"`{name}`" not in top]
+    assert not [name for each in encoding["inputs"] for name in each if f"`{name}`" not in of_inputs]
+    assert not [name for name in encoding["target"] if f"`{name}`" not in of_target]
+    assert not [name for name in spec if f"`{name}" not in OPTIONS]
 
 
 def test_safetensors_load_with_the_library_alone() -> None:
