@@ -105,10 +105,7 @@ def create_predictions(model: str) -> Response:
         rows = read_rows(loaded, read_object(parse_json_fast(read_body())))
     else:
         rows = read_binary(loaded, kind)
-    if (
-        RAW in request.environ.get("HTTP_ACCEPT", "")
-        and request.accept_mimetypes.best_match((JSON_MEDIA_TYPE, RAW)) == RAW
-    ):
+    if _wants_bare_numbers():
         return _bare_answer(matrix_of(loaded, rows, wanted))
     return _answer(loaded, rows, wanted)
 

@@ -89,11 +89,19 @@ def documents(loaded: Loaded, rows: Array, wanted: frozenset[str] | None) -> lis
     scores = loaded.trained.scores(loaded.reader.encode(rows))
     answers = loaded.trained.answers(scores)
     if wanted is not None:
+        _check_given(wanted, answers[0])
         answers = [{name: each[name] for name in each if name in wanted} for each in answers]
     if wanted is None or "warnings" in wanted:
         for row, warnings in loaded.reader.warnings(rows).items():
             answers[row]["warnings"] = warnings
     return answers
+
+
+def _check_given(wanted: frozenset[str], answer: Mapping[str, Any]) -> None:
+    """Raises ServiceError where nothing would be left of the answer."""
+    if not wanted & {*answer, "warnings"}:
+        detail = f"this model gives {', '.join(answer)}, and return names {', '.join(sorted(wanted))}"
+        raise invalid([Problem("/return", "unknown_value", detail)])
 
 
 def matrix_of(loaded: Loaded, rows: Array, wanted: frozenset[str] | None) -> Array:

@@ -129,7 +129,8 @@ def test_only_the_members_that_are_wanted_come(client: FlaskClient, trained: dic
     assert members("return=scores,label") == members("return=scores&return=label") == {"scores", "label"}
     assert members("return=warnings,value") == {"warnings"}
     assert client.get(f"{URL}?x1=0&x2=0&return=label").json["predictions"] == [{"label": 1}]  # type: ignore[index]
-    for query, pointer in (("return=lable", "/return"), ("retrun=label", "/retrun")):
+    refused = {"return=lable": "/return", "retrun=label": "/retrun", "return=value": "/return"}
+    for query, pointer in refused.items():
         assert set(errors_of(client.post(f"{URL}?{query}", json={"instances": [[0, 0]]}))) == {pointer}
 
 
