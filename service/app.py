@@ -7,7 +7,7 @@ from importlib.metadata import version
 from threading import BoundedSemaphore
 
 import orjson
-from flask import Flask, Response
+from flask import Response
 
 from engine.errors import BadModel, EngineError
 from service.access import gate
@@ -81,7 +81,7 @@ BLUEPRINTS = (
 )
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None) -> Application:
     """The API as a WSGI application; without `settings` those of the environment."""
     settings = settings or load_settings()
     app = Application(__name__)

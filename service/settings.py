@@ -100,7 +100,9 @@ class Settings:
     )
 
     api_processes: int = _setting(2, "processes that answer requests", least=1, most=64)
-    api_threads: int = _setting(8, "requests answered at once by one API process", least=1, most=512)
+    api_threads: int = _setting(
+        8, "requests answered at once by one API process, streams aside", least=1, most=512
+    )
     max_body_bytes: int = _setting(256 * MIB, "largest request body", least=KIB)
     inline_bytes: int = _setting(32 * MIB, "a larger file is validated by a worker", least=0)
     max_rows: int = _setting(1_000_000, "most rows of a dataset", least=1)
@@ -131,7 +133,7 @@ class Settings:
     max_running_per_owner: int = _setting(
         0, "most jobs of one owner that run at once; 0: any number", least=0
     )
-    max_streams: int = _setting(3, "event streams open at once in one API process", least=0)
+    max_streams: int = _setting(8, "event streams open at once in one API process", least=0, most=512)
     stream_seconds: float = _setting(
         25.0, "after which an event stream ends, to be resumed", least=0.1, most=300
     )

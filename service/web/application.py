@@ -1,6 +1,7 @@
 """The WSGI application: Flask without what no endpoint of ours needs and every request would pay for."""
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import IO, Any, cast
 
 from flask import Flask
@@ -50,6 +51,15 @@ class Application(Flask):
         super().__init__(import_name, static_folder=None)
         self.session_interface = _NoSessions()
         self.found: dict[tuple[str, str], Any] = {}  # by method and path
+        self.places: AbstractContextManager[Any] = nullcontext()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Answers as Flask does, where `places` bounds how many at once: threads are in one another's way.
+
+        A stream, whose pieces the server asks for only afterwards, holds a thread and none of these places.
+        """
+        with self.places:
+            return self.wsgi_app(environ, start_response)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function as it is: Flask would ask each hook and view, each time, if it is a coroutine."""

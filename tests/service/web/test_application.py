@@ -1,6 +1,7 @@
 """Flask, without what is not needed: it must find the very endpoints that Flask finds."""
 
 from collections.abc import Callable
+from threading import BoundedSemaphore
 
 import pytest
 from flask import Flask, Response, jsonify, request, session
@@ -37,6 +38,26 @@ def test_every_address_is_answered_as_flask_answers_it(path: str, method: str) -
         assert (answer.status_code, answer.data) == (expected.status_code, expected.data)
         assert answer.headers.get("Location") == expected.headers.get("Location")
         assert set(answer.allow) == set(expected.allow)
+
+
+def test_a_request_holds_a_place_and_a_stream_none() -> None:
+    app, places, free_within = Application("ours"), BoundedSemaphore(1), list[bool]()
+
+    def is_free() -> bool:
+        if free := places.acquire(blocking=False):
+            places.release()
+        return free
+
+    def stream() -> Response:
+        free_within.append(is_free())
+        return Response(iter([b"in ", b"pieces"]))
+
+    app.places = places
+    app.add_url_rule("/stream", "stream", stream)
+    with app.test_client().get("/stream", buffered=False) as answer:
+        assert free_within == [False]
+        assert is_free()
+        assert answer.data == b"in pieces"
 
 
 def test_what_is_known_by_heart_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
