@@ -96,7 +96,7 @@ class ColumnarFrames:
         except BadData:
             raise
         except _BROKEN as error:
-            detail = f"the file is not {self._kind}: {str(error).partition(chr(10))[0]}"
+            detail = f"the file is not {self._kind}: {_reason(error)}"
             code = "not_parquet" if self._kind == "Parquet" else "not_arrow"
             raise BadData.because(detail, code=code, hint="write the file anew and send all of it") from None
 
@@ -145,6 +145,14 @@ class _TypedColumn:
         for row, cell in self._bad:
             detail = f'{place(row)}, column "{self.name}": {cell} is not a finite number'
             problems.add("", "not_finite", detail, "write null if the value is missing")
+
+
+def _reason(error: BaseException) -> str:
+    """What polars says in words for users; it tells others of its insides, or of itself."""
+    said = str(error).partition("\n")[0]
+    if isinstance(error, pl.exceptions.PanicException) or "unwrap()" in said or "polars[" in said:
+        return "what it says of its parts and lengths cannot be true"
+    return said
 
 
 def _row(at: int) -> str:

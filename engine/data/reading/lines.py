@@ -20,6 +20,23 @@ from engine.errors import BadData
 PART_BYTES = 4 * 2**20
 MAX_ROW_BYTES = 64 * 2**20
 _QUOTE, _LINE_END = ord('"'), ord("\n")
+_WIDE = "UTF-16", "save it as CSV UTF-8"
+_PAGE = "a web page, not the data", "download the file itself"
+_JSON = "JSON", "give it the suffix .json or .ndjson, or send it as application/json or application/x-ndjson"
+_OTHERS = {  # what is often called CSV: how it starts, what it is, what to do
+    codecs.BOM_UTF16_LE: _WIDE,
+    codecs.BOM_UTF16_BE: _WIDE,
+    b"PK\x03\x04": ("a zip archive, as spreadsheets' own formats are", "save the sheet as CSV UTF-8"),
+    b"PAR1\x15": ("Parquet", "give it the suffix .parquet, or send it as application/vnd.apache.parquet"),
+    b"ARROW1\0\0": ("Arrow", "give it the suffix .arrow, or send it as application/vnd.apache.arrow.file"),
+    b"\x1f\x8b": ("gzip", "send the bare file with Content-Encoding: gzip, or unpack it"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "send the bare file with Content-Encoding: zstd, or unpack it"),
+    b"<!DOCTYPE": _PAGE,
+    b"<!doctype": _PAGE,
+    b"<html": _PAGE,
+    b'[{"': _JSON,
+    b'{"': _JSON,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +141,8 @@ def encoding_of(source: BinaryIO) -> str:
     decoder, start = codecs.getincrementaldecoder("utf-8")(), source.tell()
     encoding, first = "utf-8", True
     while data := source.read(PART_BYTES):
-        if first and data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise BadData.because("the file is UTF-16", code="not_text", hint="save it as CSV UTF-8")
+        if first:
+            _refuse_others(data)
         if b"\0" in data:
             detail = "the file holds zero bytes: it is not text"
             raise BadData.because(detail, code="not_text", hint="send UTF-8 text")
@@ -136,6 +153,12 @@ def encoding_of(source: BinaryIO) -> str:
         encoding = "latin-1"
     source.seek(start)
     return encoding
+
+
+def _refuse_others(data: bytes) -> None:
+    for start, (what, hint) in _OTHERS.items():
+        if data.startswith(start):
+            raise BadData.because(f"the file is {what}", code="not_text", hint=hint)
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, data: bytes, *, final: bool = False) -> bool:

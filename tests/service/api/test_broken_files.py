@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,17 @@ def parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
+def arrow_that_says(length: int) -> bytes:
+    """An Arrow file of 150 rows, whose batch says that it has others."""
+    buffer, rows = io.BytesIO(), struct.pack("<q", 150)
+    pl.DataFrame({"x": [0.5] * 150}).write_ipc(buffer, compression="uncompressed")
+    data = buffer.getvalue()
+    assert rows in data
+    return data.replace(rows, struct.pack("<q", length))
+
+
 GOOD = parquet(pl.DataFrame({"x": [1.0, 2.0], "y": ["a", "b"]}))
+LONG, NEGATIVE = (arrow_that_says(length) for length in (2**62, -1))
 LYING = GOOD[:4] + GOOD[4:-8][::-1] + GOOD[-8:]
 WIDE = ",".join(f"c{i}" for i in range(2_001)).encode()
 
@@ -54,8 +65,16 @@ BROKEN: dict[str, tuple[str, bytes, str, str]] = {
     "zero bytes": (CSV, b"x,y\n1,\x00\n", "not_text", "zero bytes"),
     "UTF-16": (CSV, "x,y\n1,2\n".encode("utf-16"), "not_text", "UTF-16"),
     "a picture": (CSV, b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "not_text", "zero bytes"),
-    "a spreadsheet's own format": (CSV, b"PK\x03\x04\x14\x00\x06\x00", "not_text", "zero bytes"),
-    "Parquet that is called CSV": (CSV, GOOD, "not_text", "zero bytes"),
+    "a spreadsheet's own format": (
+        CSV,
+        b"PK\x03\x04\x14\x00\x06\x00",
+        "not_text",
+        "the file is a zip archive",
+    ),
+    "Parquet that is called CSV": (CSV, GOOD, "not_text", "the file is Parquet"),
+    "gzip that is called CSV": (CSV, gzip.compress(b"x\n1\n"), "not_text", "the file is gzip"),
+    "a web page that is called CSV": (CSV, b"<!doctype html>\n<p>Sign in</p>", "not_text", "a web page"),
+    "JSON that is called CSV": (CSV, b'[{"x":1},{"x":2}]', "not_text", "the file is JSON"),
     "too many columns": (CSV, WIDE + b"\n" + WIDE, "too_large", "more than 2,000 columns"),
     "too many rows": (CSV, b"x\n" + b"1\n" * 1_001, "too_large", "more than 1,000 rows"),
     "no JSON lines": (NDJSON, b"", "no_rows", "at least one record"),
@@ -80,6 +99,8 @@ BROKEN: dict[str, tuple[str, bytes, str, str]] = {
     "Parquet with lists": (PARQUET, parquet(pl.DataFrame({"x": [[1, 2]]})), "wrong_type", 'column "x" holds'),
     "Parquet with infinity": (PARQUET, parquet(pl.DataFrame({"x": [float("inf")]})), "not_finite", "row 1"),
     "a Parquet bomb": (PARQUET, parquet(pl.DataFrame({"x": [0] * 900_000})), "too_large", "1,000 rows"),
+    "Arrow with a length that lies": (ARROW, LONG, "not_arrow", "parts and lengths cannot be true"),
+    "Arrow with a length below zero": (ARROW, NEGATIVE, "not_arrow", "parts and lengths cannot be true"),
     "Parquet that is called Arrow": (ARROW, GOOD, "not_arrow", "not an Arrow file"),
     "text that is called an Arrow stream": (STREAM, b"x,y\n1,2\n", "not_arrow", "not an Arrow stream"),
 }
