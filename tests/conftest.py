@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from service.settings import Settings
@@ -11,6 +12,10 @@ from service.tables.base import Database
 from service.tables.schema import METADATA, upgrade
 from tests.servers import PostgresServer, ValkeyServer
 from tests.training import Workshop
+
+
+hypothesis.settings.register_profile("house", deadline=None)  # a busy machine is no error
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
