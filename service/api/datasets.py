@@ -77,6 +77,11 @@ class DatasetSchema(Answer):
         metadata={"type": ["object", "null"], "description": "Why the upload was rejected: its problems."},
     )
     sha256 = fields.String(required=True, metadata={"description": "Of the stored bytes."})
+    source_sha256 = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of the file that was sent, unpacked; null where none was."},
+    )
     row_count = fields.Integer(required=True)
     bytes = fields.Integer(required=True, metadata={"description": "Stored, as Parquet."})
     warnings = fields.Function(lambda row: row.profile["warnings"], required=True, metadata=_WARNINGS)
@@ -192,9 +197,8 @@ def _store(upload: Upload) -> Add:
     digest, profile = running().storage.put(data), upload.table.profile().to_document()
 
     def add(db: Transaction) -> tuple[Dataset, None]:
-        size = len(data)
-        row = datasets.add(db, owner=owner(), name=upload.name, profile=profile, sha256=digest, size=size)
-        return row, None
+        facts: dict[str, Any] = {"sha256": digest, "source_sha256": upload.source_sha256, "size": len(data)}
+        return datasets.add(db, owner=owner(), name=upload.name, profile=profile, **facts), None
 
     return add
 

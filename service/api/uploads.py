@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import file_digest
 from io import SEEK_END
 from pathlib import PurePath
 from typing import Any, BinaryIO, cast
@@ -83,10 +84,11 @@ class LargeUpload:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A table that was sent and understood, and what it is to be called."""
+    """A table that was sent and understood, what it is to be called, and the digest of its file."""
 
     name: str | None
     table: Table
+    source_sha256: str | None = None
 
 
 _ONE_SOURCE: dict[str, Any] = {
@@ -144,7 +146,10 @@ def _received(
         detail = f"a preview reads at most {most:,} bytes (inline_bytes), the file has {size:,}"
         raise ServiceError("too_large", detail, hint="Preview its first rows, or upload it for a worker.")
     if size <= most:
-        return Upload(name, read_table(file, media_type, running().settings.data_bounds(), reading))
+        digest = file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        file.seek(0)
+        table = read_table(file, media_type, running().settings.data_bounds(), reading)
+        return Upload(name, table, digest)
     how = {"media_type": media_type, "types": dict(reading.types), "nulls": sorted(reading.nulls)}
     return LargeUpload(name, running().storage.put_file(file), size, how)
 

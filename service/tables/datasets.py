@@ -25,6 +25,7 @@ class Dataset(Base):
     name: Mapped[str | None] = mapped_column(String(255))
     status: Mapped[str] = mapped_column(String(12))
     sha256: Mapped[str] = mapped_column(String(64))
+    source_sha256: Mapped[str | None] = mapped_column(String(64))  # of the file that was sent, if one was
     row_count: Mapped[int]
     bytes: Mapped[int] = mapped_column(BigInteger)
     profile: Mapped[dict[str, Any]]
@@ -32,7 +33,14 @@ class Dataset(Base):
 
 
 def add(
-    db: Session, *, owner: str, name: str | None, profile: dict[str, Any], sha256: str, size: int
+    db: Session,
+    *,
+    owner: str,
+    name: str | None,
+    profile: dict[str, Any],
+    sha256: str,
+    size: int,
+    source_sha256: str | None = None,
 ) -> Dataset:
     """A new dataset row; `profile` is the engine's profile document, `size` the stored bytes."""
     dataset = Dataset(
@@ -41,6 +49,7 @@ def add(
         name=name,
         status="ready",
         sha256=sha256,
+        source_sha256=source_sha256,
         row_count=profile["row_count"],
         bytes=size,
         profile=profile,
@@ -55,7 +64,8 @@ def expect(
     db: Session, *, owner: str, name: str | None, sha256: str, size: int, reading: dict[str, Any]
 ) -> tuple[Dataset, Job]:
     """A dataset whose upload is still to be validated, and the job that does it; `reading` tells it how."""
-    dataset = add(db, owner=owner, name=name, profile=_UNKNOWN, sha256=sha256, size=size)
+    facts: dict[str, Any] = {"sha256": sha256, "source_sha256": sha256, "size": size}
+    dataset = add(db, owner=owner, name=name, profile=_UNKNOWN, **facts)
     dataset.status = "validating"
     job = queue.add(
         db, owner=owner, dataset_id=dataset.id, spec=reading, name=name, kind=VALIDATION, epochs=1

@@ -57,6 +57,7 @@ def test_a_large_file_is_validated_by_a_worker(client: FlaskClient, train: Train
     assert (ready["status"], ready["row_count"], ready["name"]) == ("ready", 100, "large")
     assert json_of(client.get(f"{here}/rows?limit=2"))["data"] == [["01234", 1], ["98765", None]]
     assert [path.name for path in stored(settings)] == [ready["sha256"]]
+    assert ready["source_sha256"] == made["source_sha256"] != ready["sha256"]
     (job,) = json_of(client.get("/api/v1/jobs"))["data"]
     assert (job["kind"], job["status"], job["dataset_id"]) == ("validation", "succeeded", made["id"])
 

@@ -1,6 +1,8 @@
 """What may be uploaded, and every way it is refused."""
 
+import gzip
 import io
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -46,6 +48,17 @@ def test_a_file_takes_its_name_and_type_from_the_form(client: FlaskClient) -> No
     assert made["name"] == "flowers"
     rows = client.get(f"{URL}/{made['id']}/rows").json
     assert rows == {"data": [[1, 2, "a"], [3, 4, "b"], [5, None, "a"]], "has_more": False, "next": None}
+
+
+def test_what_was_sent_can_be_told_by_its_digest(client: FlaskClient) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    made = (
+        client.post(URL, data=CSV, content_type="text/csv"),
+        client.post(URL, data={"file": (io.BytesIO(CSV), "flowers.csv")}),
+        client.post(URL, data=gzip.compress(CSV), content_type="text/csv", headers=headers),
+    )
+    assert {json_of(each)["source_sha256"] for each in made} == {sha256(CSV).hexdigest()}
+    assert json_of(client.post(URL, json=[{"x": 1, "y": 2}]))["source_sha256"] is None
 
 
 def test_a_raw_body_is_read_by_its_media_type(client: FlaskClient) -> None:
