@@ -13,7 +13,6 @@ from service.tables.schema import METADATA, upgrade
 from tests.servers import PostgresServer, ValkeyServer
 from tests.training import Workshop
 
-
 hypothesis.settings.register_profile("house", deadline=None)  # a busy machine is no error
 hypothesis.settings.load_profile("house")
 
