@@ -10,9 +10,11 @@ import numpy as np
 import polars
 from numpy.typing import NDArray
 
+from engine.data.arrow_sizes import FILE_MAGIC, unpacked_bytes
 from engine.errors import BadData, Problem
 
 Array = NDArray[np.float64]
+_CELL_BYTES = 8
 MAGIC = b"\x93NUMPY"
 
 # What numpy.save writes. NumPy's own reader evaluates the header as Python and trips over a damaged one.
@@ -46,15 +48,20 @@ def read_npy(data: bytes) -> Array:
     return np.ascontiguousarray(matrix, dtype=np.float64)
 
 
-def read_arrow(data: bytes, most_rows: int) -> dict[str, list[Any]]:
+def read_arrow(data: bytes, most_rows: int, most_bytes: int) -> dict[str, list[Any]]:
     """Cells by column's name out of an Arrow stream or file, of at most so many rows; raises BadData.
 
-    A packed file may say a lot in few bytes: what lies beyond the bound is not unpacked into cells.
+    A packed file may say a lot in few bytes: it is refused unread where it says that it unpacks to more than
+    `most_bytes`, and what lies beyond the rows is not unpacked into cells.
     """
-    read = polars.read_ipc if data[:6] == b"ARROW1" else polars.read_ipc_stream
+    read = polars.read_ipc if data.startswith(FILE_MAGIC) else polars.read_ipc_stream
     try:
+        _check_size(unpacked_bytes(data), most_bytes)
         table = read(io.BytesIO(data), n_rows=most_rows)
+        _check_size(table.height * table.width * _CELL_BYTES, most_bytes)
         columns: dict[str, list[Any]] = table.to_dict(as_series=False)
+    except BadData:
+        raise
     except BaseException as error:  # polars panics on some damage, and its panic is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
@@ -63,6 +70,12 @@ def read_arrow(data: bytes, most_rows: int) -> dict[str, list[Any]]:
     if not columns or not table.height:
         raise BadData.because("the Arrow table is empty", code="out_of_range", hint="send at least one row")
     return columns
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        detail = f"the Arrow body unpacks to {size} bytes, at most {most} are read"
+        raise BadData.because(detail, code="out_of_range", hint="send fewer rows at once")
 
 
 def _bad_npy(reason: str) -> BadData:

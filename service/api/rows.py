@@ -39,7 +39,8 @@ def read_binary(loaded: Loaded, kind: str) -> Array:
     """The rows of a body of this binary media type; raises ServiceError and BadData."""
     data = read_body()
     if kind.startswith("application/vnd.apache.arrow"):
-        columns = read_arrow(data, running().settings.max_instances + 1)
+        settings = running().settings
+        columns = read_arrow(data, settings.max_instances + 1, settings.max_body_bytes)
         check_count(len(next(iter(columns.values()))), "")
         return loaded.reader.read_columns(columns, "")
     matrix = (
