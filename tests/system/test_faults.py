@@ -187,6 +187,7 @@ def test_a_postgresql_killed_in_the_middle_costs_no_bit(
         eventually(lambda epoch=epoch: workshop.job(job).epoch >= epoch)  # type: ignore[misc]  # no inference for defaults
         fragile_postgres.crash()
         fragile_postgres.restart()
+        database.close()  # the test's own connections broke as well: who used one just now hears of it once
     succeeds(workshop, job, wanted)
     worker.stop()
     database.close()
