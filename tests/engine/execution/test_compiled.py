@@ -200,9 +200,10 @@ def fingerprint(plan: Plan, state: State, chunks: list[int], target: Target | No
 EXACT = [SHAPES[2], SHAPES[3], SHAPES[4], SHAPES[6], SHAPES[9]]
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("shape", EXACT, ids=lambda shape: "-".join(map(str, shape["sizes"])))
-def test_however_a_run_is_cut_its_bits_are_the_same(shape: dict[str, Any]) -> None:
-    plan, state = make_plan(**{**shape, "epochs": 6})
+def test_however_a_run_is_cut_its_bits_are_the_same(shape: dict[str, Any], precision: str) -> None:
+    plan, state = make_plan(**{**shape, "epochs": 6}, precision=precision)
     whole = fingerprint(plan, state, [6])
     assert fingerprint(plan, state, [1] * 6) == whole
     assert all(fingerprint(plan, state, [k, 6 - k]) == whole for k in range(1, 6))
@@ -215,13 +216,14 @@ def test_code_for_narrow_vectors_gives_the_same_bits(shape: dict[str, Any], prec
     assert fingerprint(plan, state, [4], Target.avx2()) == fingerprint(plan, state, [4])
 
 
-def test_another_process_gives_the_same_bits() -> None:
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_another_process_gives_the_same_bits(precision: str) -> None:
     script = (
         "from tests.engine.execution.test_compiled import SHAPES, fingerprint, make_plan\n"
-        "print(fingerprint(*make_plan(**SHAPES[4]), [4]))"
+        f"print(fingerprint(*make_plan(**SHAPES[4], precision={precision!r}), [4]))"
     )
     made = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert made.stdout.strip() == fingerprint(*make_plan(**SHAPES[4]), [4])
+    assert made.stdout.strip() == fingerprint(*make_plan(**SHAPES[4], precision=precision), [4])
 
 
 # The plan's rules
