@@ -1,6 +1,7 @@
 """Webhooks against real receivers: good ones, slow ones, loud ones, and some that lead astray."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -186,7 +187,22 @@ def _drops(seconds: float) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "0.0.0.0"]
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "10.0.0.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "2130706433",
+        "[::1]",
+        "[::]",
+        "[fe80::1]",
+        "[fd00::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:a00:1]",
+    ],
 )
 def test_a_private_address_is_refused(
     settings: Settings, database: Database, end_job: End, host: str
@@ -194,6 +210,27 @@ def test_a_private_address_is_refused(
     job_id = end_job(f"http://{host}:9/hook")
     deliver_due(database, replace(settings, webhook_private=False))
     assert "not a public address" in _only(database, job_id).log[0]["error"]
+
+
+def test_a_name_that_changes_its_mind_after_the_check_reaches_nothing(
+    receiver: Receiver, settings: Settings, database: Database, end_job: End, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: of the name only the first answer is public, and only that one is connected to."""
+    asked: list[str] = []
+
+    def resolve(name: str, port: int, *_others: Any, **_options: Any) -> list[Any]:
+        asked.append(name)
+        if name == "192.88.99.1":
+            raise OSError("no way there from a test")
+        address = "192.88.99.1" if len(asked) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    job_id = end_job(f"http://rebinding.example:{receiver.server_port}/hook")
+    deliver_due(database, replace(settings, webhook_private=False))
+    assert asked == ["rebinding.example", "192.88.99.1"]
+    assert receiver.heard == []
+    assert "no way there" in _only(database, job_id).log[0]["error"]
 
 
 def test_a_receiver_that_does_not_exist_is_no_harm(
