@@ -28,6 +28,7 @@ ANSWER_BYTES = 4096  # more of an answer is not read
 SHOWN_BYTES = 200
 BACK_OFF = 5  # each pause is so many times the last one
 MAX_PAUSE_SECONDS = 6 * 3600.0
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
 
 _log = get_logger(__name__)
 
@@ -122,8 +123,9 @@ def checked_address(parts: SplitResult, *, private: bool) -> tuple[str, int]:
 
 def _is_public(address: str) -> bool:
     each = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(each, "ipv4_mapped", None)
-    each = mapped or each
+    if isinstance(each, ipaddress.IPv6Address):
+        translated = ipaddress.IPv4Address(int(each) & 0xFFFFFFFF) if each in _NAT64 else None
+        each = each.ipv4_mapped or each.sixtofour or translated or each  # where it leads in the end
     return each.is_global and not each.is_multicast
 
 

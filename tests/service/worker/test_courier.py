@@ -202,6 +202,8 @@ def _drops(seconds: float) -> Iterator[bytes]:
         "[fd00::1]",
         "[::ffff:127.0.0.1]",
         "[::ffff:a00:1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
     ],
 )
 def test_a_private_address_is_refused(
