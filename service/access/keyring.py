@@ -21,6 +21,7 @@ FRESH_SECONDS = 1.0  # so long may a revoked key still open
 NEW_SECONDS = 0.1  # so long may a new key not open yet; wrong keys cause no more looks than that
 NOTED_SECONDS = 60.0  # so coarse is `last used`
 AWAY_SECONDS = 1.0  # so long nobody asks a database that did not answer
+NOTING = "key-uses"  # the thread that writes them down
 _SHELF = 16  # characters of a digest that find it; the others are compared in constant time
 
 _log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class Keyring:
             self._note_at = now + NOTED_SECONDS
             used, self._used = self._used, set()
             # Beside the request: a write may have to wait for its turn.
-            threading.Thread(target=self._note, args=(sorted(used),), daemon=True).start()
+            threading.Thread(target=self._note, args=(sorted(used),), name=NOTING, daemon=True).start()
 
     def _note(self, used: list[str]) -> None:
         try:

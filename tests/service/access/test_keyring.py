@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,15 @@ from service.tables import keys
 from service.tables.base import Database, DatabaseError
 from service.tables.keys import Key
 from tests.servers import eventually
+
+
+@pytest.fixture
+def database(database: Database) -> Iterator[Database]:
+    """The database, closed only when no key's use is still being noted."""
+    yield database
+    for thread in threading.enumerate():
+        if thread.name == keyring.NOTING:
+            thread.join()
 
 
 def _made(database: Database, **options: Any) -> tuple[str, str]:
