@@ -13,24 +13,11 @@ from service.tables import datasets, history, models, queue
 from service.tables.base import Database
 from service.tables.jobs import Job
 from service.tables.models import Model
+from tests.engine.trainings import SEED_DOCUMENT
 
 MOONS = {"n_samples": 100, "noise": 0.1, "random_state": 1337, "labels": [-1, 1]}
 
-SEED_JOB: dict[str, Any] = {
-    "target": "y",
-    "preprocessing": {"scale": "none"},
-    "split": {"validation": 0},
-    "model": {
-        "name": "moons",
-        "hidden_layers": [{"units": 16, "activation": "tanh"}, {"units": 16, "activation": "tanh"}],
-        "output_activation": "tanh",
-        "init": {"scheme": "uniform", "low": -1.0, "high": 1.0},
-    },
-    "loss": "hinge",
-    "optimizer": {"name": "sgd", "learning_rate": 1.0},
-    "schedule": {"name": "linear", "end_factor": 0.1},
-    "training": {"epochs": 21, "batch_size": None, "seed": 1337, "early_stopping": None},
-}
+SEED_JOB = {**SEED_DOCUMENT, "model": {**SEED_DOCUMENT["model"], "name": "moons"}}
 LONG_JOB = {**SEED_JOB, "training": {**SEED_JOB["training"], "epochs": 1_000_000}}
 
 

@@ -24,7 +24,7 @@ SEED_DOCUMENT: dict[str, Any] = {
     "loss": "hinge",
     "optimizer": {"name": "sgd", "learning_rate": 1.0},
     "schedule": {"name": "linear", "end_factor": 0.1},
-    "training": {"epochs": 21, "batch_size": None, "seed": 1337},
+    "training": {"epochs": 21, "batch_size": None, "seed": 1337, "early_stopping": None},
 }
 
 

@@ -15,23 +15,10 @@ from service.worker.bench import Bench, SharedFlag
 from service.worker.work import work
 from tests.servers import ValkeyServer
 from tests.service.api.answers import json_of
+from tests.training import SEED_JOB
 
 # The seed document's own training: small, quick, and its numbers are known.
-SEED_SPEC: dict[str, Any] = {
-    "target": "y",
-    "preprocessing": {"scale": "none"},
-    "split": {"validation": 0},
-    "model": {
-        "name": "moons",
-        "hidden_layers": [{"units": 16, "activation": "tanh"}, {"units": 16, "activation": "tanh"}],
-        "output_activation": "tanh",
-        "init": {"scheme": "uniform", "low": -1.0, "high": 1.0},
-    },
-    "loss": "hinge",
-    "optimizer": {"name": "sgd", "learning_rate": 1.0},
-    "schedule": {"name": "linear", "end_factor": 0.1},
-    "training": {"epochs": 21, "batch_size": None, "seed": 1337},
-}
+SEED_SPEC = SEED_JOB
 SEED_SAMPLE: dict[str, Any] = {
     "sample": "moons",
     "options": {"n_samples": 100, "noise": 0.1, "random_state": 1337, "labels": [-1, 1]},
