@@ -187,9 +187,7 @@ def name_columns(inputs: tuple[Input, ...], row: Sequence[Any]) -> dict[str, Any
 
 
 def _hessians(model: TrainedModel, second: Array) -> list[dict[str, Any]]:
-    factors = _factors(model)
+    factors, width = _factors(model), model.encoding.width
     scaled = second * np.outer(factors, factors) / model.encoding.target.scale
-    rows = _json_numbers(scaled)
-    return [
-        name_columns(model.inputs, [name_columns(model.inputs, each) for each in matrix]) for matrix in rows
-    ]
+    lines = _named(model.inputs, scaled.reshape(-1, width))
+    return [name_columns(model.inputs, lines[start : start + width]) for start in range(0, len(lines), width)]
