@@ -37,6 +37,16 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[str, bool]] = {
 }
 _FUNCTIONS = {row.name: row.arity for row in PRIMITIVES.values()} | {"max": 2, "min": 2, "where": 3}
 _ALIASES = {"max": "maximum", "min": "minimum"}
+# What people try, in their words, and what they can write instead.
+_FOREIGN: dict[type[ast.expr], tuple[str, str]] = {
+    ast.Attribute: ("an attribute", "use numbers, names and functions"),
+    ast.BinOp: ("this operator", "use + - * / **"),
+    ast.BoolOp: ("a test with and, or", "multiply comparisons for and, take the max for or"),
+    ast.Compare: ("this comparison", "compare two operands by < <= > or >="),
+    ast.Constant: ("this constant", "use whole and decimal numbers"),
+    ast.IfExp: ("if … else", "write where(test, x, y)"),
+    ast.UnaryOp: ("this operator", "use + - * / **, and 1 - x for not x"),
+}
 
 
 class BadExpression(ValueError):
@@ -121,12 +131,7 @@ def _parts(node: ast.expr, variables: tuple[str, ...]) -> list[ast.expr]:
             return []
         case ast.Name(id=name):
             if name not in variables:
-                hint = (
-                    f'did you mean "{near}"?'
-                    if (near := did_you_mean(name, (*variables, *_FUNCTIONS)))
-                    else ""
-                )
-                raise _refusal(node, f'unknown name "{name}"; there are {", ".join(variables)}', hint)
+                raise _unknown_name(node, variables)
             return []
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             return [operand]
@@ -136,9 +141,21 @@ def _parts(node: ast.expr, variables: tuple[str, ...]) -> list[ast.expr]:
             return [left, right]
         case ast.Call(func=function, args=args, keywords=[]):
             return _call_parts(node, function, args)
-    raise _refusal(
-        node, f"{type(node).__name__} is not in the language", "use numbers, names, + - * / ** and functions"
-    )
+    raise _foreign(node)
+
+
+def _unknown_name(node: ast.Name, variables: tuple[str, ...]) -> BadExpression:
+    if node.id in _FUNCTIONS:
+        return _refusal(node, f"{node.id} is a function", f"write {node.id}(…) with its operands")
+    near = did_you_mean(node.id, (*variables, *_FUNCTIONS))
+    hint = f'did you mean "{near}"?' if near else ""
+    return _refusal(node, f'unknown name "{node.id}"; there are {", ".join(variables)}', hint)
+
+
+def _foreign(node: ast.expr) -> BadExpression:
+    """Python, but not in the language."""
+    what, hint = _FOREIGN.get(type(node), (f"a {type(node).__name__}", "use numbers, names and functions"))
+    return _refusal(node, f"{what} is not in the language", hint)
 
 
 def _call_parts(node: ast.Call, function: ast.expr, args: list[ast.expr]) -> list[ast.expr]:

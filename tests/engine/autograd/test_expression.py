@@ -140,7 +140,11 @@ def test_what_is_not_in_the_language_is_refused(text: str) -> None:
         ("é + s", 1, 'unknown name "é"', ""),
         ("abs(é) + q", 5, 'unknown name "é"', ""),
         ("s + relu(y, s)", 5, "relu takes 1 operands, got 2", ""),
-        ("s + s[0]", 5, "Subscript is not in the language", "use numbers, names"),
+        ("s + s[0]", 5, "a Subscript is not in the language", "use numbers, names"),
+        ("s < y < 1", 1, "this comparison is not in the language", "compare two operands by"),
+        ("1 + s % y", 5, "this operator is not in the language", "use + - * / **"),
+        ("2*(s if y else 1)", 4, "if … else is not in the language", "write where(test, x, y)"),
+        ("s*relu", 3, "relu is a function", "write relu(…)"),
     ],
 )
 def test_a_refusal_says_where_what_and_what_was_meant(text: str, position: int, fact: str, hint: str) -> None:

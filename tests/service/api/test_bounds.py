@@ -1,6 +1,7 @@
 """How much may be asked for: jobs that wait, and the work of one."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,13 +16,21 @@ from tests.service.api.conftest import SEED_SPEC
 URL = "/api/v1/jobs"
 
 
-@pytest.fixture
-def narrow(settings: Settings) -> Iterator[Flask]:
-    """The application with room for one job, and for as much work as the seed's."""
-    made = create_app(replace(settings, max_queued=1, max_work=21 * 100 * 337, max_training_bytes=60_000_000))
+@contextmanager
+def application(settings: Settings, **changed: Any) -> Iterator[Flask]:
+    """The application with other bounds."""
+    made = create_app(replace(settings, **changed))
     yield made
     made.extensions["gradhouse"].database.close()
     made.extensions["gradhouse"].broker.close()
+
+
+@pytest.fixture
+def narrow(settings: Settings) -> Iterator[Flask]:
+    """The application with room for one job, and for as much work as the seed's."""
+    bounds = {"max_queued": 1, "max_work": 21 * 100 * 337, "max_training_bytes": 60_000_000}
+    with application(settings, **bounds) as made:
+        yield made
 
 
 def test_a_full_queue_takes_no_job_until_one_has_left(narrow: Flask, dataset: str) -> None:
@@ -57,3 +66,24 @@ def test_more_memory_than_allowed_is_refused_with_the_estimate(narrow: Flask, da
         assert "at most 60,000,000 are allowed (max_training_bytes)" in error["detail"]
     allowed = client.post(f"{URL}:validate", json={"dataset_id": dataset, **SEED_SPEC})
     assert 0 < json_of(allowed)["estimated_memory_bytes"] < 60_000_000
+
+
+def test_a_second_larger_dataset_counts_in_the_memory(settings: Settings, dataset: str) -> None:
+    body = {"dataset_id": dataset, **SEED_SPEC}
+    with application(settings) as wide:
+        client = wide.test_client()
+        sample = {"sample": "moons", "options": {"n_samples": 1_000, "labels": [-1, 1]}}
+        other = json_of(client.post("/api/v1/datasets", json=sample))["id"]
+        both = {**body, "split": {"dataset_id": other}}
+        alone, together = (
+            json_of(client.post(f"{URL}:validate", json=each))["estimated_memory_bytes"]
+            for each in (body, both)
+        )
+    assert together > alone + 1_000 * 3 * 8
+    with application(settings, max_training_bytes=together - 1) as narrow:
+        client = narrow.test_client()
+        answer = client.post(URL, json=both)
+        assert errors_of(answer) == {"/training/batch_size": "too_large"}
+        assert f"up to {together:,} bytes; at most {together - 1:,} are allowed" in answer.text
+        assert json_of(client.get(URL))["data"] == []
+        assert client.post(URL, json=body).status_code == 202

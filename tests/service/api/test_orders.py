@@ -52,7 +52,7 @@ def listed(client: FlaskClient, query: str = "") -> list[str]:
             {"loss": {"expression": "s*open('x')"}},
             (LOSS, "bad_expression", "at character 3: unknown function"),
         ),
-        ({"loss": {"expression": "s.__class__"}}, (LOSS, "bad_expression", "at character 1: Attribute")),
+        ({"loss": {"expression": "s.__class__"}}, (LOSS, "bad_expression", "at character 1: an attribute")),
         ({"loss": {"expression": "y + s**9**9"}}, (LOSS, "bad_expression", "at character 8: an exponent")),
         (
             {"loss": {"expression": "-" * 60 + "s"}},
