@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.errors import Problem
-from service.error_kinds import KINDS, Kind
+from service.error_kinds import KINDS
+from service.error_kinds.kind import Kind
 
 
 class ServiceError(Exception):

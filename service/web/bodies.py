@@ -82,7 +82,7 @@ def require_length() -> None:
     if "HTTP_TRANSFER_ENCODING" in request.environ:
         detail = "the file comes in chunks without a Content-Length: if it broke off, nobody would see it"
         hint = "Send its length, or send it as a form: curl -F 'file=@-;type=text/csv' does."
-        raise ServiceError("bad_request", detail, hint=hint)
+        raise ServiceError("length_required", detail, hint=hint)
 
 
 @contextmanager

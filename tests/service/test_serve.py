@@ -97,7 +97,7 @@ CUT: dict[str, tuple[bytes, bytes, bytes]] = {
     "a file in chunks": (
         b"Content-Type: text/csv\r\nTransfer-Encoding: chunked",
         b"%x\r\n%b\r\n" % (len(CSV), CSV),
-        b"400",
+        b"411",
     ),
     "a form in chunks": (
         b"Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked",
