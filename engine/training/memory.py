@@ -13,7 +13,7 @@ from engine.execution.choice import allocated_bytes
 from engine.execution.plan import Array, Plan, Rows
 from engine.nn.optimizers import OPTIMIZERS
 from engine.spec.sections import Limits, TrainingSpec
-from engine.training.preparation import loss_of, network_layers
+from engine.training.preparation import network_layers, plan_of
 
 NUMBER_BYTES = 8
 FIXED_BYTES = 48 * 2**20
@@ -66,20 +66,9 @@ def hollow_plan(spec: TrainingSpec, profile: Profile, other: Profile | None = No
     train = count - held_back if share else count  # else who says how many
     held_back = other.row_count if other else held_back
     weighted = spec.class_weight is not None or spec.weight_column is not None
-    return Plan(
-        layers=network_layers(spec, inputs, outputs),
-        task=spec.task,
-        loss=loss_of(spec.loss),
-        optimizer=spec.optimizer,
-        schedule=spec.schedule,
-        epochs=spec.training.epochs,
-        batch_size=spec.training.batch_size,
-        seed=spec.training.seed,
-        precision=spec.training.precision,
-        early_stopping=spec.training.early_stopping,
-        train=_hollow(train, inputs, outputs, weighted=weighted),
-        validation=_hollow(held_back, inputs, outputs) if held_back else None,
-    )
+    rows = _hollow(train, inputs, outputs, weighted=weighted)
+    held = _hollow(held_back, inputs, outputs) if held_back else None
+    return plan_of(spec, network_layers(spec, inputs, outputs), rows, held)
 
 
 def _hollow(rows: int, inputs: int, outputs: int, *, weighted: bool = False) -> Rows:

@@ -69,22 +69,30 @@ def prepare(
         encoding, table = start.encoding, _readable(spec, start.encoding, table)
     held_back = table.take(validation) if other is None else checked_table(encoding, other)
     loss, layers = loss_of(spec.loss), layer_plans(spec, encoding)
-    plan = Plan(
-        layers=layers,
-        task=spec.task,
-        loss=loss,
-        optimizer=spec.optimizer,
-        schedule=spec.schedule,
-        epochs=spec.training.epochs,
-        batch_size=spec.training.batch_size,
-        seed=spec.training.seed,
-        precision=spec.training.precision,
-        early_stopping=spec.training.early_stopping,
-        train=_rows(spec, encoding, table.take(train), loss, layers[-1].units, weighted=True),
-        validation=_rows(spec, encoding, held_back, loss, layers[-1].units) if held_back.row_count else None,
-    )
+    rows = _rows(spec, encoding, table.take(train), loss, layers[-1].units, weighted=True)
+    held = _rows(spec, encoding, held_back, loss, layers[-1].units) if held_back.row_count else None
+    plan = plan_of(spec, layers, rows, held)
     return Preparation(
         plan, encoding, _initial_parameters(spec, layers) if start is None else start.parameters
+    )
+
+
+def plan_of(spec: TrainingSpec, layers: tuple[LayerPlan, ...], train: Rows, validation: Rows | None) -> Plan:
+    """The plan of a spec for its layers and rows."""
+    training = spec.training
+    return Plan(
+        layers=layers,
+        task=spec.task,
+        loss=loss_of(spec.loss),
+        optimizer=spec.optimizer,
+        schedule=spec.schedule,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        seed=training.seed,
+        precision=training.precision,
+        early_stopping=training.early_stopping,
+        train=train,
+        validation=validation,
     )
 
 
