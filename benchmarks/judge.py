@@ -48,16 +48,16 @@ def report(client: httpx.Client, judge: str, seeds: range) -> None:
     for start in seeds[::AT_ONCE]:
         trials = [drawn(seed) for seed in range(start, min(start + AT_ONCE, seeds.stop))]
         for trial, (_, rows) in zip(trials, trained(client, trials), strict=True):
-            far, own = distance(history(trial), rows), doubt(history, trial)
-            doubtful += own > DOUBT
-            if own <= DOUBT:
-                worst[trial.spec["optimizer"]["name"]].append(far)
-                failed += [trial] if far > TOLERANCE else []
-            elif far > TOLERANCE:
+            far = distance(history(trial), rows)
+            if far > DOUBT and (own := doubt(history, trial)) > DOUBT:
+                doubtful += 1
                 click.echo(f"  trial {trial.seed}: off by {far:.1e}; the judge from itself by {own:.1e}")
+                continue
+            worst[trial.spec["optimizer"]["name"]].append(far)
+            failed += [trial] if far > TOLERANCE else []
     for name, found in sorted(worst.items()):
         click.echo(f"{name:<8} {len(found):>5} trials, worst {max(found):.1e}")
-    click.echo(f"in doubt {doubtful:>5} trials, by their judge's own account")
+    click.echo(f"in doubt {doubtful:>4} trials, by their judge's own account")
     if failed:
         raise SystemExit(_told(failed))
 

@@ -14,6 +14,8 @@ TOLERANCE = 1e-9
 DOUBT = 1e-11
 """A judge that differs from itself by more, once its rows stand in another order, judges nobody."""
 
+_ORDERS = 8
+
 _SMALL = 1e-3  # numbers below are compared absolutely, as fractions of this
 
 
@@ -58,7 +60,7 @@ def doubt(judge: Callable[[Trial], History], trial: Trial) -> float:
     by its own size makes a step of it: no order of the sum is more right than another.
     """
     first = judge(trial)
-    others = (judge(trial.shuffled(seed)) for seed in range(2))
+    others = (judge(trial.shuffled(seed)) for seed in range(_ORDERS))
     return max(distance(first, _rows(other)) for other in others)
 
 
