@@ -17,7 +17,8 @@ from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import ZERO, Vectors
 from engine.compiler.kernels.layout import LayerLayout, Panels, rounded_up
 
-UNROLLED = 4
+UNROLLED = 2
+"""Turns of an inner loop emitted side by side: more would only take longer to compile."""
 INPUTS_AT_ONCE = 8
 
 Slope = str | None
@@ -160,10 +161,11 @@ def _accumulate(
                     sums[j] = code.fma(x, weight, sums[j])
         return sums
 
-    whole = count // UNROLLED * UNROLLED
+    at_once = max(UNROLLED, spec.chains)
+    whole = count // at_once * at_once
     if whole:
         typed = [(code.real.vector, s) for s in sums]
-        sums = code.loop(0, whole, UNROLLED, typed, lambda k, sums: some(k, sums, UNROLLED))
+        sums = code.loop(0, whole, at_once, typed, lambda k, sums: some(k, sums, at_once))
     return some(whole, sums, count - whole) if count > whole else sums
 
 
@@ -194,31 +196,32 @@ def _gradient_panel(code: Vectors, spec: WeightGradient, panel: Index) -> list[s
     slopes = code.at("%g", code.multiply(panel, spec.rows.capacity * layout.outputs.width))
     place = code.multiply(panel, layout.panel)
     gradient = code.at("%d", 0 if spec.update else place)
-    whole = layout.inputs.size // width
+    whole, rest = divmod(layout.inputs.size, INPUTS_AT_ONCE)
+    in_panel = width // INPUTS_AT_ONCE
 
-    def inputs_panel(k: Index, size: int, *, biased: bool) -> None:
-        for first in range(0, size, INPUTS_AT_ONCE):
-            some = min(INPUTS_AT_ONCE, size - first)
-            inputs = code.at("%a", code.add(first, code.multiply(k, spec.rows.capacity * width)))
-            row = code.add(code.multiply(k, width), first)
-            totals = _gradient_sums(code, spec, (inputs, slopes), some, biased=biased and first == 0)
-            place = code.at(gradient, code.multiply(code.add(row, 1), layout.outputs.width))
-            weights = some * layout.outputs.vectors
-            for j, total in enumerate(totals):  # past the weights' sums come the biases', in row 0
-                base, vector = (place, j) if j < weights else (gradient, j - weights)
-                code.store(total, base, vector * code.real.lanes)
+    def some(k: Index, count: int, *, biased: bool) -> None:
+        """The weights of the k-th few inputs; the first ones sum the biases too."""
+        panel = code.multiply(code.divide(k, in_panel), spec.rows.capacity * width)
+        first = code.multiply(code.remainder(k, in_panel), INPUTS_AT_ONCE)
+        inputs = code.at("%a", code.add(panel, first))
+        totals = _gradient_sums(code, spec, (inputs, slopes), count, biased=biased)
+        row = code.add(code.multiply(k, INPUTS_AT_ONCE), 1)
+        place = code.at(gradient, code.multiply(row, layout.outputs.width))
+        weights = count * layout.outputs.vectors
+        for j, total in enumerate(totals):  # past the weights' sums come the biases', in row 0
+            base, vector = (place, j) if j < weights else (gradient, j - weights)
+            code.store(total, base, vector * code.real.lanes)
 
     def later(k: Index, _: list[str]) -> list[str]:
-        inputs_panel(k, width, biased=False)
+        some(k, INPUTS_AT_ONCE, biased=False)
         return []
 
-    if whole > 1:  # the first one apart, since it sums the biases too
-        inputs_panel(0, width, biased=True)
+    if whole:
+        some(0, INPUTS_AT_ONCE, biased=True)
+    if whole > 1:
         code.loop(1, whole, 1, [], later)
-    elif whole:
-        inputs_panel(0, width, biased=True)
-    if rest := layout.inputs.size - whole * width:
-        inputs_panel(whole, rest, biased=not whole)
+    if rest:
+        some(whole, rest, biased=not whole)
     if spec.update:
         code.call(spec.update, layout.panel, pointers=[code.at("%w", place), gradient, "%c"])
     return []
@@ -232,7 +235,7 @@ def _gradient_sums(
     Few sums are split in two chains, of the even and of the odd rows: one would wait for itself.
     """
     outputs, lanes = spec.layout.outputs, code.real.lanes
-    at_once = next(n for n in (4, 2, 1) if spec.rows.tile % n == 0)
+    at_once = min(UNROLLED, spec.rows.tile)
     sums = (count + biased) * outputs.vectors
     chains = min(2 if sums < 8 else 1, at_once)
 
