@@ -39,12 +39,19 @@ async function fetchEpochs(first) {
   const wanted = first ? "&newest=1" : state.whole && state.snapshots.length ? `&after=${state.snapshots.at(-1).epoch}` : "";
   const [history, buffer] = await Promise.all([
     ask(`/jobs/${id}/history?points=${points}&after=${known}`),
-    ask(`/jobs/${id}/checkpoints?format=float64${wanted}`, { as: "buffer" }),
+    snapshotIsDue() ? ask(`/jobs/${id}/checkpoints?format=float64${wanted}`, { as: "buffer" }) : null,
   ]);
   state.rows = known ? [...state.rows, ...history.data] : history.data;
-  const taken = unpackCheckpoints(buffer);
+  const taken = buffer ? unpackCheckpoints(buffer) : [];
   state.snapshots = first || !state.whole ? taken : [...state.snapshots, ...taken];
   state.whole = !first;
+}
+
+// Snapshots come at distances that grow, but for rounding: before the next can be there it is not asked for.
+function snapshotIsDue() {
+  if (!state.whole || state.job.done || state.snapshots.length < 2) return true;
+  const [before, last] = state.snapshots.slice(-2).map((each) => each.epoch);
+  return state.job.progress.epoch >= 2 * last - before - 1;
 }
 
 async function prepare() {
