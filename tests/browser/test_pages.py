@@ -60,6 +60,15 @@ def pictures(page: Page) -> list[str]:
     return found
 
 
+def test_each_of_ten_classes_has_a_mark_of_its_own(open_page: OpenPage, service: str) -> None:
+    job = train(service, "digits", [16], training={"epochs": 5, "early_stopping": None})
+    page = open_page(f"/jobs/{job['id']}")
+    marks = page.locator("#legend li")
+    expect(marks).to_have_count(10)
+    look = "all => all.map(each => each.className + each.querySelector('.mark').textContent)"
+    assert len(set(marks.evaluate_all(look))) == 10
+
+
 def test_play_goes_from_the_first_to_the_last(open_page: OpenPage, job: dict[str, Any]) -> None:
     page = open_page(f"/jobs/{job['id']}")
     expect(page.get_by_label("Time")).to_have_attribute("max", re.compile(r"[1-9]\d"))

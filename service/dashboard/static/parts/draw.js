@@ -84,9 +84,12 @@ function boundary(pen, field, count, box) {
   pen.stroke();
 }
 
+// Of four shapes: a ninth class, which has the first one's colour, has another shape.
+export const shapeOf = (position) => (position + Math.floor(position / CLASS_COLOURS.length)) % 4;
+
 function marker(pen, position, x, y, colour = CLASS_COLOURS[position % CLASS_COLOURS.length]) {
   pen.beginPath();
-  const shape = position % 4;
+  const shape = shapeOf(position);
   if (shape === 0) pen.arc(x, y, 3.6, 0, 7);
   else if (shape === 1) pen.rect(x - 3.3, y - 3.3, 6.6, 6.6);
   else if (shape === 2) polygon(pen, x, y, [[0, -4.4], [4.2, 3.4], [-4.2, 3.4]]);
