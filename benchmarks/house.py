@@ -52,10 +52,10 @@ class House:
             command.stop()
             command.close()
 
-    def dataset(self) -> str:
-        """The id of a hundred moons."""
+    def dataset(self, rows: int = 100) -> str:
+        """The id of a hundred moons, or more."""
         with self.client() as http:
-            answer = http.post("/datasets", json={"sample": "moons", "options": {"n_samples": 100}})
+            answer = http.post("/datasets", json={"sample": "moons", "options": {"n_samples": rows}})
             return str(answer.raise_for_status().json()["id"])
 
 
