@@ -69,6 +69,25 @@ def test_each_of_ten_classes_has_a_mark_of_its_own(open_page: OpenPage, service:
     assert len(set(marks.evaluate_all(look))) == 10
 
 
+@pytest.mark.parametrize(
+    ("sample", "layers", "units"),
+    [("sine", [8], "1, 8, 1"), ("diabetes", [8], "10, 8, 1"), ("wine", [40], "13, 40, 3")],
+)
+def test_a_network_of_any_shape_is_replayed(
+    open_page: OpenPage, service: str, sample: str, layers: list[int], units: str
+) -> None:
+    job = train(service, sample, layers, training={"epochs": 5, "early_stopping": None})
+    page = open_page(f"/jobs/{job['id']}?epoch=0")
+    expect(page.locator("#now")).to_contain_text("epoch 0 of 5")
+    expect(page.locator("#network")).to_have_attribute("aria-label", re.compile(f"^Network: {units} units"))
+    expect(page.locator("#surface")).to_be_visible(visible=sample != "sine")  # which has one input
+    before = pictures(page)
+    page.get_by_label("Time").focus()
+    page.keyboard.press("End")
+    expect(page.locator("#now")).to_contain_text("epoch 5 of 5")
+    assert pictures(page) != before
+
+
 def test_play_goes_from_the_first_to_the_last(open_page: OpenPage, job: dict[str, Any]) -> None:
     page = open_page(f"/jobs/{job['id']}")
     expect(page.get_by_label("Time")).to_have_attribute("max", re.compile(r"[1-9]\d"))
