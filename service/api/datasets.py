@@ -115,6 +115,7 @@ blueprint = Blueprint("datasets", "Tables of data to train on.")
 @blueprint.post("/datasets")
 @idempotent
 @blueprint.documented(requestBody=REQUEST_BODY)
+@blueprint.refuses(411)
 @blueprint.query(UploadQuery())
 @blueprint.answer(201, DatasetSchema())
 def create_dataset(query: Mapping[str, Any]) -> tuple[Response, int, dict[str, str]]:
@@ -132,6 +133,7 @@ def create_dataset(query: Mapping[str, Any]) -> tuple[Response, int, dict[str, s
 
 @blueprint.post("/datasets:preview", scope=Scope.READ)
 @blueprint.documented(requestBody=REQUEST_BODY)
+@blueprint.refuses(411)
 @blueprint.query(UploadQuery())
 @blueprint.answer(200, PreviewSchema())
 def preview_dataset(query: Mapping[str, Any]) -> dict[str, Any]:

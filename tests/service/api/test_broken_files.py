@@ -221,6 +221,7 @@ def test_a_file_in_chunks_might_break_off_unseen(client: FlaskClient, content_ty
     answer = client.post(URL, input_stream=io.BytesIO(b"x\n1\n"), headers=headers)
     problem = problem_of(answer, 411, "length_required")
     assert "curl -F" in problem["hint"]
+    assert "411" in json_of(client.get("/openapi.json"))["paths"][URL]["post"]["responses"]
 
 
 def test_the_users_types_and_nulls_hold_in_every_form(client: FlaskClient) -> None:
