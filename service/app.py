@@ -44,7 +44,7 @@ from service.settings import Settings, load_settings
 from service.storage import DamagedBytes, MissingBytes, StorageAway, open_storage
 from service.tables.base import Conflict, Database, is_transient
 from service.telemetry.log import RequestLog
-from service.web import bodies, encodings, observing, problems, requests
+from service.web import admission, bodies, encodings, observing, problems, requests
 from service.web.application import Application
 from service.web.conditional import with_etag
 from service.web.contract import Api
@@ -88,6 +88,10 @@ def create_app(settings: Settings | None = None) -> Application:
     bodies.install(app, max_body_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
     observing.install(app, RequestLog(settings), parts.owner)
     requests.install(app, bind_host=settings.host, hosts=settings.hosts, keyed=settings.keyed)
+    app.places = BoundedSemaphore(settings.api_threads)
+    admission.install(
+        app, parts.owner, app.places, max_readers=settings.max_readers, threads=settings.api_threads
+    )
     encodings.install(app, max_body_bytes=settings.max_body_bytes)
     problems.install(app, as_service_error)
     made = _make_parts(settings)

@@ -3,7 +3,6 @@
 import gc
 import os
 from collections.abc import Callable, Iterable
-from threading import BoundedSemaphore
 from typing import Any
 
 from granian import Granian
@@ -45,7 +44,7 @@ def run(settings: Settings) -> None:
         address=settings.host,
         port=settings.port,
         workers=settings.api_processes,
-        blocking_threads=settings.api_threads + settings.max_streams,
+        blocking_threads=settings.api_threads + settings.max_streams + settings.max_readers,
         respawn_failed_workers=True,
         respawn_interval=0.5,
         workers_kill_timeout=WORKERS_END_SECONDS,
@@ -66,7 +65,6 @@ def application() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     configure_logging(settings, "api")
     configure_tracing(settings, "api")
     app = create_app(settings)
-    app.places = BoundedSemaphore(settings.api_threads)
     trace_application(app)
     trace_statements(parts_of(app).database.engine)
     gc.collect()

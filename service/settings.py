@@ -103,6 +103,9 @@ class Settings:
     api_threads: int = _setting(
         8, "requests answered at once by one API process, streams aside", least=1, most=512
     )
+    max_readers: int = _setting(
+        32, "bodies one API process reads at once, half of one owner", least=2, most=512
+    )
     max_body_bytes: int = _setting(256 * MIB, "largest request body", least=KIB)
     inline_bytes: int = _setting(32 * MIB, "a larger file is validated by a worker", least=0)
     max_rows: int = _setting(1_000_000, "most rows of a dataset", least=1)

@@ -1,7 +1,8 @@
 """The WSGI application: Flask without what no endpoint of ours needs and every request would pay for."""
 
+import sys
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from threading import BoundedSemaphore
 from typing import IO, Any, cast
 
 from flask import Flask
@@ -51,12 +52,13 @@ class Application(Flask):
         super().__init__(import_name, static_folder=None)
         self.session_interface = _NoSessions()
         self.found: dict[tuple[str, str], Any] = {}  # by method and path
-        self.places: AbstractContextManager[Any] = nullcontext()
+        self.places = BoundedSemaphore(sys.maxsize)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Answers as Flask does, where `places` bounds how many at once: threads are in one another's way.
 
         A stream, whose pieces the server asks for only afterwards, holds a thread and none of these places.
+        Most of those who wait for a body hold none either: see service.web.admission.
         """
         with self.places:
             return self.wsgi_app(environ, start_response)

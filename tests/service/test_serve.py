@@ -1,17 +1,24 @@
 """The API process: its application, and what it refuses."""
 
 import gzip
+import select
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from service.scopes import Scope
 from service.serve import application, run
 from service.settings import Settings
+from service.tables import keys
+from service.tables.base import Database
 from service.tables.schema import OutdatedSchema
 from tests.servers import Command, ValkeyServer, eventually, free_port
 
+WRITE = b"POST /api/v1/datasets HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
 SIGN_OF_LIFE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -29,8 +36,27 @@ def test_the_application_takes_its_settings_from_the_environment(monkeypatch: py
 @pytest.fixture
 def api(sqlite_url: str, valkey: ValkeyServer, tmp_path: Path) -> Iterator[int]:
     """The port of a running API with tight bounds on heads."""
+    with _running(sqlite_url, valkey, tmp_path) as port:
+        yield port
+
+
+@pytest.fixture
+def keyed_api(sqlite_url: str, valkey: ValkeyServer, tmp_path: Path) -> Iterator[int]:
+    """The port of a running API that asks for keys; one is there."""
+    database = Database(sqlite_url)
+    with database.session() as db:
+        keys.add(db, owner="alice", scope=Scope.WRITE, most=1)
+    database.close()
+    with _running(sqlite_url, valkey, tmp_path, require_keys=True) as port:
+        yield port
+
+
+@contextmanager
+def _running(sqlite_url: str, valkey: ValkeyServer, tmp_path: Path, **options: Any) -> Iterator[int]:
     port = free_port()
-    settings = Settings(database_url=sqlite_url, broker_url=valkey.url, data_dir=tmp_path, port=port)
+    settings = Settings(
+        database_url=sqlite_url, broker_url=valkey.url, data_dir=tmp_path, port=port, **options
+    )
     tight = {"GRADHOUSE_HEADER_SECONDS": "0.5", "GRADHOUSE_MAX_HEADER_BYTES": "8192"}
     command = Command("api", environment={**settings.environment(), **tight}, log=tmp_path / "api.log")
     eventually(lambda: answers(port, SIGN_OF_LIFE), what=command.output)
@@ -68,6 +94,44 @@ def test_a_huge_head_is_refused(api: int) -> None:
     assert said == b"" or said.startswith(b"HTTP/1.1 4")
     quick = answers(api, SIGN_OF_LIFE)
     assert quick.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.system
+def test_stalled_bodies_hold_nothing_else_up(api: int) -> None:
+    """More than there are threads to answer: those beyond the bound are refused, and all else goes on."""
+    head = WRITE + b"Content-Length: 1000000\r\n\r\nx,y\n"
+    stalled = [socket.create_connection(("127.0.0.1", api), 20) for _ in range(120)]
+    for connection in stalled:
+        connection.sendall(head)
+    refused = [connection for connection in stalled if _is_answered(connection)]
+    assert len(refused) >= 120 - 2 * 16  # two processes, each half of its readers
+    for connection in refused:
+        said = connection.recv(4096)
+        assert said.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 1" in said
+        assert b"max_readers" in said
+    for _ in range(20):
+        assert answers(api, SIGN_OF_LIFE).startswith(b"HTTP/1.1 200")
+    for connection in stalled:
+        connection.close()
+    upload = WRITE + b"Content-Length: 100000\r\n\r\nx,y\n" + b"1,2\n" * 24_999
+    eventually(lambda: answers(api, upload).startswith(b"HTTP/1.1 201"), what="bodies are read again")
+
+
+def _is_answered(connection: socket.socket) -> bool:
+    """Whether an answer comes within a while; a stalled body has none."""
+    return bool(select.select([connection], [], [], 0.5)[0])
+
+
+@pytest.mark.system
+def test_the_body_of_a_request_without_a_good_key_is_not_read(keyed_api: int) -> None:
+    for key in (b"", b"Authorization: Bearer gradhouse_wrong\r\n"):
+        stalled = [socket.create_connection(("127.0.0.1", keyed_api), 20) for _ in range(120)]
+        for connection in stalled:
+            connection.sendall(WRITE + key + b"Content-Length: 1000000\r\n\r\n")
+        for connection in stalled:
+            assert connection.recv(4096).startswith(b"HTTP/1.1 401")
+            connection.close()
 
 
 CSV = b"x,y\n1,a\n2,b\n"
