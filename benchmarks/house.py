@@ -67,7 +67,8 @@ def open_house(kind: str, **changed: Any) -> Iterator[House]:
         postgres = PostgresServer(durable=True) if kind == "postgresql" else None
         url = _new_database(postgres) if postgres else f"sqlite:///{folder}/gradhouse.db"
         settings = Settings(database_url=url, broker_url=broker.url, data_dir=folder, port=free_port())
-        house = House(replace(settings, log_level="WARNING", max_queued=100_000, **changed), folder)
+        unbounded = {"log_level": "WARNING", "max_queued": 100_000, "max_queued_per_owner": 100_000}
+        house = House(replace(settings, **{**unbounded, **changed}), folder)
         database = Database(url)
         upgrade(database)
         database.close()
