@@ -105,6 +105,9 @@ class JobSchema(Answer):
     name = fields.String(required=True, allow_none=True)
     status = fields.String(required=True, attribute="shown_status", metadata={"enum": list(STATUSES)})
     done = fields.Boolean(required=True)
+    stop_requested = fields.Boolean(
+        required=True, metadata={"description": "It was asked to end early and to keep its model."}
+    )
     progress = fields.Function(progress, required=True, metadata=_PROGRESS)
     latest = fields.Raw(required=True, metadata={"type": ["object", "null"]})
     attempt = fields.Integer(required=True)

@@ -114,6 +114,17 @@ def test_a_resumed_job_trains_on_to_the_model_of_an_undisturbed_one(
     assert moves == ["queued", "canceled", "queued", "running", "succeeded"]
 
 
+def test_a_running_job_tells_that_it_was_asked_to_stop(
+    client: FlaskClient, post_job: Post, database: Database
+) -> None:
+    job = post_job()
+    assert job["stop_requested"] is False
+    _bring_into("running", database, job["id"])
+    answer = json_of(client.post(f"{URL}/{job['id']}/stop"))
+    assert (answer["status"], answer["stop_requested"]) == ("running", True)
+    assert json_of(client.get(f"{URL}/{job['id']}"))["stop_requested"] is True
+
+
 def test_a_stopped_job_keeps_the_model_of_that_moment(
     client: FlaskClient, post_job: Post, train: Callable[[], None], database: Database
 ) -> None:
