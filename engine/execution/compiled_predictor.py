@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.compiler.assembly.ir import DOUBLE
 from engine.compiler.jit import Target
-from engine.compiler.kernels.layout import flat_positions, layer_layouts
+from engine.compiler.kernels.layout import flat_positions, layer_layouts, packed_size
 from engine.compiler.programs.forward import ROWS_AT_ONCE
 from engine.compiler.programs.gradients import GradientProgram, gradient_program
 from engine.compiler.programs.prediction import prediction_program
@@ -41,7 +41,7 @@ class CompiledPredictor:
         self._layers, self._outputs = layer_shapes(layers), layers[-1].units
         self._target, self._cache_directory = target, cache_directory
         layouts = layer_layouts(self._layers, DOUBLE)
-        self._packed = aligned_zeros(layouts[-1].end, _FLOAT64)
+        self._packed = aligned_zeros(packed_size(layouts), _FLOAT64)
         self._packed[flat_positions(layouts)] = parameters
         self._parameters = _address(self._packed)
         self._inputs = layers[0].inputs

@@ -1,6 +1,7 @@
 """Heads over several outputs: scores `[panel][row][class]` become the loss's slopes by them, in place.
 
-A row's target is the number of its class. See heads.py for what the heads have in common.
+A row's target is the number of its class. Up to a panel of classes are transposed, so that lanes are rows;
+of more, lanes are classes. See heads.py for what the heads have in common.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Literal
 
+from engine.autograd.value import Value
 from engine.compiler.assembly import elementary
 from engine.compiler.assembly.ir import Index, Vector
 from engine.compiler.assembly.lower import Trace, lowered
@@ -46,23 +48,34 @@ def class_head(module: Module, spec: ClassHead) -> str:
 def _narrow(code: Vectors, spec: ClassHead) -> None:
     """Group by group, lanes being rows and every class a register."""
     tally, batch = Tally(code, spec.measure), Batch(code, spec.measure)
-    lowering = _softmax if spec.loss == "softmax" else _traced
 
     def group(row: Index, totals: list[str]) -> list[str]:
         scores, label, mask = _transposed_scores(code, spec, row), code.load("%y", row), batch.mask(row)
-        greatest, winner = _best(code, scores)
         weight = partial(code.load, "%r", row)
         seed = code.either(mask, batch.seed(weight), 0.0)
-        loss, slopes = lowering(code, spec, (scores, greatest), label, seed)
+        loss, hit, slopes = class_losses(code, (spec.measure, spec.loss), scores, label, seed)
         if spec.measure.training:
             _store_transposed(code, spec, row, slopes)
-        hit = code.either(code.compare("oeq", winner, label), 1.0, 0.0)
         return [
             code.plus(totals[0], code.either(mask, batch.weigh(loss, weight), 0.0)),
             code.plus(totals[1], code.either(mask, hit, 0.0)),
         ]
 
     tally.write(code.loop(0, spec.rows.tiled, code.real.lanes, tally.start, group))
+
+
+def class_losses(
+    code: Vectors, of: tuple[Measure, LossKind], scores: list[Vector], label: Vector, seed: Vector
+) -> tuple[Vector, Vector, list[Vector]]:
+    """Losses, hits and, in training, slopes by the scores: lanes are rows, `scores` a vector a class."""
+    measure, kind = of
+    greatest, winner = _best(code, scores)
+    hit = code.either(code.compare("oeq", winner, label), 1.0, 0.0)
+    if kind == "softmax":
+        loss, slopes = _softmax(code, (scores, greatest), label, seed)
+    else:
+        loss, slopes = _traced(code, of, scores, label, seed)
+    return loss, hit, slopes if measure.training else []
 
 
 def _best(code: Vectors, scores: list[Vector]) -> tuple[Vector, Vector]:
@@ -75,7 +88,7 @@ def _best(code: Vectors, scores: list[Vector]) -> tuple[Vector, Vector]:
 
 
 def _softmax(
-    code: Vectors, spec: ClassHead, given: tuple[list[Vector], Vector], label: Vector, seed: Vector
+    code: Vectors, given: tuple[list[Vector], Vector], label: Vector, seed: Vector
 ) -> tuple[Vector, list[Vector]]:
     """The cross entropy of rows, and its slopes by their scores: softmax less the indicator."""
     scores, greatest = given
@@ -84,25 +97,26 @@ def _softmax(
     chosen = [code.compare("oeq", label, float(c)) for c in range(len(scores))]
     own = reduce(lambda s, pair: code.either(pair[0], pair[1], s), zip(chosen, scores, strict=True), ZERO)
     loss = code.plus(elementary.log(code, total), code.minus(greatest, own))
-    if not spec.measure.training:
-        return loss, []
     scale, minus_seed = code.over(seed, total), code.negative(seed)
     pairs = zip(powers, chosen, strict=True)
     return loss, [code.fma(power, scale, code.either(is_own, minus_seed, 0.0)) for power, is_own in pairs]
 
 
 def _traced(
-    code: Vectors, spec: ClassHead, given: tuple[list[Vector], Vector], label: Vector, seed: Vector
+    code: Vectors, of: tuple[Measure, LossKind], scores: list[Vector], label: Vector, seed: Vector
 ) -> tuple[Vector, list[Vector]]:
-    """Any loss of a whole row, and its slopes, from its trace."""
-    (scores, _), (low, high), count = given, spec.measure.targets, spec.outputs.size
+    """Any loss of a whole row, or the sum of its elements' losses, and its slopes, from its trace."""
+    (measure, kind), count = of, len(scores)
+    low, high = measure.targets
     targets = [code.either(code.compare("oeq", label, float(c)), high, low) for c in range(count)]
-    trace = Trace(lambda *v: spec.measure.function(v[:count], v[count:]), 2 * count)
+
+    def of_row(*leaves: Value) -> Value:
+        row = leaves[:count], leaves[count:]
+        return measure.function(*row) if kind == "rows" else reduce(Value.add, map(measure.function, *row))
+
+    trace = Trace(of_row, 2 * count)
     losses = lowered(code, trace, [*scores, *targets])
-    loss = losses.vector(trace.root)
-    if not spec.measure.training:
-        return loss, []
-    slopes = losses.slopes(trace.root, seed, trace.leaves[:count])
+    loss, slopes = losses.vector(trace.root), losses.slopes(trace.root, seed, trace.leaves[:count])
     return loss, [slope if isinstance(slope, str) else code.constant(slope) for slope in slopes]
 
 

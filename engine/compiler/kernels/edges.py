@@ -14,7 +14,7 @@ from engine.compiler.assembly.lower import Trace, lowered
 from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.kernels.dense import Rows, Slope, sloped
-from engine.compiler.kernels.heads import dot_products
+from engine.compiler.kernels.dots import dot_products
 from engine.compiler.kernels.layout import LayerLayout, Panels
 
 Move = Callable[[Index, Index, int], None]
@@ -101,7 +101,7 @@ def dot_layer(
 
     def emit(code: Vectors) -> None:
         def group(row: Index, _: list[str]) -> list[str]:
-            total = code.plus(dot_products(code, inputs, rows, row, []), code.spread("%w"))
+            total = code.plus(dot_products(code, inputs, rows, row, code.real.lanes), code.spread("%w"))
             values = lowered(code, trace, [total])
             code.store(values.vector(trace.root), "%out", row)
             if stored:

@@ -2,8 +2,8 @@
 
 A layer's outputs are kept in *panels* of 16 features (float32: 32), `[panel][row][feature]`, so that
 one row of a panel is two vectors. A layer's parameters are `[panel of outputs][1 + inputs][output]`:
-row 0 holds the biases, row 1 + k the weights of input k. A single output unit is kept apart as one
-dot product: `[bias, 0 …][weights …]`. Whatever pads a panel is 0 and stays 0.
+row 0 holds the biases, row 1 + k the weights of input k. A last layer of few outputs is kept apart as
+dot products: `[biases, 0 …][output][input]`. Whatever pads a panel is 0 and stays 0.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ from engine.compiler.assembly.ir import Real
 
 BLOCK = 4
 """Vectors that an update moves in one turn."""
+
+
+SMALL = 1_024
+"""Up to so many parameters are updated all at once, at a step's end; more, panel by panel, while the
+gradient is still in the nearest cache."""
+
+FEW = 4
+"""Outputs that a training takes as dot products rather than as a panel."""
 
 
 def rounded_up(n: int, unit: int) -> int:
@@ -64,21 +72,28 @@ class Panels:
 
 @dataclass(frozen=True, slots=True)
 class LayerLayout:
-    """One layer's parameters in the packed vector, from number `start`."""
+    """One layer's parameters in the packed vector, from number `start`; a panel of them is a multiple of
+    `unit` numbers."""
 
     inputs: Panels
     outputs: Panels
     is_dot: bool
     start: int
+    unit: int
 
     @property
     def panel(self) -> int:
-        """Numbers in one panel of parameters: whole blocks of vectors, as an update takes them."""
+        """Numbers in one panel of parameters."""
         if self.is_dot:
-            numbers = self.inputs.lanes + self.inputs.padded
+            numbers = self.weights + self.outputs.size * self.inputs.padded
         else:
             numbers = (1 + self.inputs.size) * self.outputs.width
-        return rounded_up(numbers, BLOCK * self.inputs.lanes)
+        return rounded_up(numbers, self.unit)
+
+    @property
+    def weights(self) -> int:
+        """Numbers before the weights of a panel: its biases."""
+        return self.inputs.lanes if self.is_dot else self.outputs.width
 
     @property
     def end(self) -> int:
@@ -89,21 +104,35 @@ class LayerLayout:
         """Where the flat order's numbers go: weights (outputs, inputs), then biases."""
         inputs, units = np.arange(self.inputs.size), np.arange(self.outputs.size)
         if self.is_dot:
-            return self.start + np.append(self.inputs.lanes + inputs, 0)
+            places = self.weights + units[:, None] * self.inputs.padded + inputs
+            return self.start + np.append(places.ravel(), units)
         width = self.outputs.width
         biases = self.start + units // width * self.panel + units % width
         weights = biases[:, None] + (1 + inputs) * width
         return np.append(weights.ravel(), biases)
 
 
-def layer_layouts(layers: tuple[LayerShape, ...], real: Real) -> tuple[LayerLayout, ...]:
-    """The layers one after the other."""
+def layer_layouts(layers: tuple[LayerShape, ...], real: Real, few: int = 1) -> tuple[LayerLayout, ...]:
+    """The layers one after the other; the last is made of dot products if it has so `few` outputs.
+
+    So few parameters that they are updated all at once lie closely, more in panels of whole blocks.
+    """
+    close = _layouts(layers, real, few, real.lanes)
+    return close if packed_size(close) <= SMALL else _layouts(layers, real, few, BLOCK * real.lanes)
+
+
+def _layouts(layers: tuple[LayerShape, ...], real: Real, few: int, unit: int) -> tuple[LayerLayout, ...]:
     found: list[LayerLayout] = []
     for layer in layers:
-        is_dot = layer is layers[-1] and layer.units == 1
+        is_dot = layer is layers[-1] and layer.units <= few
         inputs, outputs = Panels(layer.inputs, real.lanes), Panels(layer.units, real.lanes)
-        found.append(LayerLayout(inputs, outputs, is_dot, found[-1].end if found else 0))
+        found.append(LayerLayout(inputs, outputs, is_dot, found[-1].end if found else 0, unit))
     return tuple(found)
+
+
+def packed_size(layouts: tuple[LayerLayout, ...]) -> int:
+    """Numbers in the packed vector: whole blocks of vectors, as an update takes them."""
+    return rounded_up(layouts[-1].end, BLOCK * layouts[-1].inputs.lanes)
 
 
 def flat_positions(layouts: tuple[LayerLayout, ...]) -> NDArray[np.int64]:

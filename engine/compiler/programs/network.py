@@ -17,8 +17,9 @@ from engine.compiler.kernels.dense import (
     product,
     weight_gradient,
 )
+from engine.compiler.kernels.dots import DotHead, dot_head
 from engine.compiler.kernels.draws import sub_key
-from engine.compiler.kernels.heads import TALLIES, DotHead, dot_head
+from engine.compiler.kernels.heads import TALLIES
 from engine.compiler.kernels.layout import LayerLayout
 from engine.compiler.kernels.transposition import RowGradient, row_gradient, transposition
 from engine.compiler.kernels.updates import UpdateKernels
@@ -152,6 +153,7 @@ class Network:
             self._rows,
             shape.activations[i].function,
             shape.measure(training=training),
+            self._loss_kind,
             below,
             shape.activations[i - 1].slope if below else None,
         )
@@ -165,12 +167,15 @@ class Network:
         ]
         code.call(dot_head(self._module, spec), *rows, pointers=pointers)
 
+    @property
+    def _loss_kind(self) -> LossKind:
+        loss = self._shape.loss
+        return "elements" if not loss.rowwise else "softmax" if loss.name == "cross_entropy" else "rows"
+
     def _class_head(self, code: Vectors, values: str, rows: tuple[Index, Index], *, training: bool) -> None:
         shape = self._shape
-        whole: LossKind = "softmax" if shape.loss.name == "cross_entropy" else "rows"
-        loss: LossKind = whole if shape.loss.rowwise else "elements"
         measure = shape.measure(training=training)
-        spec = ClassHead(shape.layouts[-1].outputs, self._rows, measure, loss)
+        spec = ClassHead(shape.layouts[-1].outputs, self._rows, measure, self._loss_kind)
         pointers = [values, *(self._input(code, name, training=training) for name in ("targets", "weights"))]
         pointers.append(self._sums(code, training=training))
         code.call(class_head(self._module, spec), *rows, pointers=pointers)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from engine.compiler.kernels.dense import STORED, Rows
 from engine.compiler.kernels.heads import TALLIES
-from engine.compiler.kernels.layout import Workspace
+from engine.compiler.kernels.layout import FEW, SMALL, Workspace, packed_size
 from engine.compiler.kernels.transposition import transposed_size
 from engine.compiler.programs.shape import ProgramShape
 
 SUM_BYTES = 8
-DEFERRED_NUMBERS = 1_024
-"""Up to so many parameters are updated all at once, at a step's end; more, panel by panel, while the
-gradient is still in the nearest cache."""
 
 
 class Regions:
@@ -21,8 +18,8 @@ class Regions:
         """`moments`: numbers of state a parameter; `slots`: vectors in the update's table of constants."""
         self._shape, self._capacity, self._workspace = shape, rows.capacity, Workspace(shape.real)
         self._places: dict[str, int] = {}
-        self.packed = shape.layouts[-1].end
-        self.deferred = shape.clipped or self.packed <= DEFERRED_NUMBERS
+        self.packed = packed_size(shape.layouts)
+        self.deferred = shape.clipped or self.packed <= SMALL
         self.by_row = self.deferred and rows.batch == 1  # slopes go back by the weights, not by a copy
         self._add("parameters", self.packed * (1 + moments + shape.guarded))  # then the mask of padding
         self._add("best", self.packed)
@@ -30,7 +27,7 @@ class Regions:
         self._add("sums", (2 * TALLIES + 1) * shape.real.lanes * SUM_BYTES // shape.real.bytes)
         self._add_gradients()
         self._add_batch("")
-        self._add("scores", self._capacity)
+        self._add("scores", self._capacity * FEW)
         self._add_layers()
         if shape.validated and not shape.shuffled:
             self._add_batch("validation ")

@@ -12,7 +12,7 @@ from engine.compiler.assembly.lower import Trace
 from engine.compiler.kernels.activation import ActivationPlan
 from engine.compiler.kernels.dense import Rows
 from engine.compiler.kernels.heads import Kind, Measure
-from engine.compiler.kernels.layout import LayerLayout, LayerShape, layer_layouts, rounded_up, row_tile
+from engine.compiler.kernels.layout import FEW, LayerLayout, LayerShape, layer_layouts, rounded_up, row_tile
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.losses import LOSSES, Loss
 
@@ -43,7 +43,7 @@ class ProgramShape:
     @cached_property
     def layouts(self) -> tuple[LayerLayout, ...]:
         """Where parameters lie."""
-        return layer_layouts(self.layers, self.real)
+        return layer_layouts(self.layers, self.real, FEW)
 
     @cached_property
     def activations(self) -> tuple[ActivationPlan, ...]:

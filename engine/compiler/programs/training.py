@@ -16,6 +16,7 @@ from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import Compiled, Target, compile_text, host
 from engine.compiler.kernels import draws
+from engine.compiler.kernels.layout import packed_size
 from engine.compiler.kernels.updates import TracedUpdate, UpdateKernels, square_sum
 from engine.compiler.programs.epoch import EpochEnd
 from engine.compiler.programs.frame import FrameInCode
@@ -39,7 +40,7 @@ def update_kernels(module: Module, shape: ProgramShape) -> UpdateKernels:
     return UpdateKernels(
         module,
         traced_update(shape.optimizer, shape.knobs),
-        shape.layouts[-1].end,
+        packed_size(shape.layouts),
         clipped=shape.clipped,
         guarded=shape.guarded,
     )

@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.compiler.assembly.ir import DOUBLE, FLOAT
+from engine.compiler.assembly.ir import DOUBLE, FLOAT, Real
 from engine.compiler.kernels.layout import (
+    BLOCK,
+    FEW,
     LayerShape,
     Panels,
     Workspace,
     flat_positions,
     layer_layouts,
+    packed_size,
     row_tile,
 )
 
@@ -22,15 +25,32 @@ def layers(*sizes: int) -> tuple[LayerShape, ...]:
     return tuple(LayerShape(a, b, "relu", 0.0) for a, b in pairwise(sizes))
 
 
-@given(st.lists(st.integers(1, 70), min_size=2, max_size=5), st.sampled_from([DOUBLE, FLOAT]))
-def test_every_parameter_has_a_place_of_its_own(sizes: list[int], real: object) -> None:
-    shapes = layers(*sizes)
-    layouts = layer_layouts(shapes, real)  # type: ignore[arg-type]  # one of the two
+@given(
+    st.lists(st.integers(1, 70), min_size=1, max_size=4),
+    st.one_of(st.integers(1, FEW), st.integers(1, 70)),
+    st.sampled_from([DOUBLE, FLOAT]),
+    st.sampled_from([1, FEW]),
+)
+def test_every_parameter_has_a_place_of_its_own(sizes: list[int], outputs: int, real: Real, few: int) -> None:
+    shapes = layers(*sizes, outputs)
+    layouts = layer_layouts(shapes, real, few)
     positions = flat_positions(layouts)
     assert len(positions) == sum((layer.inputs + 1) * layer.units for layer in shapes)
     assert len(np.unique(positions)) == len(positions)
     assert positions.min() >= 0
-    assert positions.max() < layouts[-1].end
+    assert positions.max() < layouts[-1].end <= packed_size(layouts)
+    assert packed_size(layouts) % (BLOCK * real.lanes) == 0
+
+
+def test_small_networks_are_packed_closely_and_others_in_whole_blocks() -> None:
+    iris = layer_layouts(layers(4, 16, 3), DOUBLE, FEW)
+    assert [each.start for each in iris] == [0, 5 * 16]
+    assert (
+        packed_size(iris) == 20 * DOUBLE.lanes
+    )  # of 17 vectors: 5 rows of two, biases, three outputs of two
+    block = BLOCK * DOUBLE.lanes
+    wide = layer_layouts(layers(30, 32, 3), DOUBLE, FEW)
+    assert all(each.start % block == 0 == each.panel % block for each in wide)
 
 
 @pytest.mark.parametrize(

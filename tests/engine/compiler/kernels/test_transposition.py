@@ -17,7 +17,7 @@ from tests.engine.execution.test_compiled import assert_same
 @pytest.mark.parametrize("inputs", [1, 7, 8, 9, 16, 17, 40])
 @pytest.mark.parametrize("outputs", [1, 8, 10, 16, 33])
 def test_every_weight_finds_its_transposed_place_and_padding_stays_0(inputs: int, outputs: int) -> None:
-    layout = LayerLayout(Panels(inputs, 8), Panels(outputs, 8), is_dot=False, start=0)
+    layout = LayerLayout(Panels(inputs, 8), Panels(outputs, 8), is_dot=False, start=0, unit=32)
     module = Module(DOUBLE)
     kernel = transposition(module, layout)
 
