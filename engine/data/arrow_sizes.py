@@ -9,20 +9,22 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from itertools import chain
+from mmap import mmap
 
 FILE_MAGIC = b"ARROW1"
+Body = bytes | mmap
 MOST_PIECES = 200_000  # a table of 10,000 columns in ten batches; each costs a microsecond or two
 _CONTINUES = 0xFFFFFFFF
 _DICTIONARY, _RECORDS = 2, 3  # MessageHeader
 
 
-def unpacked_bytes(data: bytes) -> int:
+def unpacked_bytes(data: Body) -> int:
     """The bytes of all compressed buffers once unpacked.
 
     Raises struct.error or ValueError where the body is no Arrow, or has more pieces than any table needs.
     """
     total = 0
-    places = _blocks(data) if data.startswith(FILE_MAGIC) else _messages(data)
+    places = _blocks(data) if data[: len(FILE_MAGIC)] == FILE_MAGIC else _messages(data)
     pieces = chain.from_iterable(chain((0,), _sizes(data, start, body)) for start, body in places)
     for count, size in enumerate(pieces):
         if count >= MOST_PIECES:
@@ -31,7 +33,7 @@ def unpacked_bytes(data: bytes) -> int:
     return total
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int]]:
+def _messages(data: Body) -> Iterator[tuple[int, int]]:
     """Where each message of a stream and its body begin."""
     at = 0
     while at + 8 <= len(data):
@@ -43,7 +45,7 @@ def _messages(data: bytes) -> Iterator[tuple[int, int]]:
         at = start + length + max(_number(data, table, 3, "<q"), 0)
 
 
-def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
+def _blocks(data: Body) -> Iterator[tuple[int, int]]:
     """Where each message that a file's footer lists and its body begin."""
     (length,) = struct.unpack_from("<i", data, len(data) - len(FILE_MAGIC) - 4)
     footer = _root(data, len(data) - len(FILE_MAGIC) - 4 - length)
@@ -53,13 +55,13 @@ def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
             yield _prefix(data, _inside(data, offset))[0], offset + metadata
 
 
-def _prefix(data: bytes, at: int) -> tuple[int, int]:
+def _prefix(data: Body, at: int) -> tuple[int, int]:
     """Where a message's metadata begins, and its length: behind a marker, but in files of before 2019."""
     first, second = struct.unpack_from("<Ii", data, at)
     return (at + 8, second) if first == _CONTINUES else (at + 4, first)
 
 
-def _sizes(data: bytes, start: int, body: int) -> Iterator[int]:
+def _sizes(data: Body, start: int, body: int) -> Iterator[int]:
     """What each compressed buffer of one message says that it unpacks to."""
     message = _root(data, start)
     kind = _number(data, message, 1, "<B")
@@ -76,11 +78,11 @@ def _sizes(data: bytes, start: int, body: int) -> Iterator[int]:
         yield max(size, 0)  # -1: as it is
 
 
-def _root(data: bytes, start: int) -> int:
+def _root(data: Body, start: int) -> int:
     return _inside(data, start) + int(struct.unpack_from("<I", data, start)[0])
 
 
-def _field(data: bytes, table: int, index: int) -> int:
+def _field(data: Body, table: int, index: int) -> int:
     """Where a table's field stands; 0 where it has none."""
     vtable = _inside(data, table - struct.unpack_from("<i", data, _inside(data, table))[0])
     (size,) = struct.unpack_from("<H", data, vtable)
@@ -89,19 +91,19 @@ def _field(data: bytes, table: int, index: int) -> int:
     return table + offset if offset else 0
 
 
-def _number(data: bytes, table: int, index: int, kind: str) -> int:
+def _number(data: Body, table: int, index: int, kind: str) -> int:
     at = _field(data, table, index)
     return int(struct.unpack_from(kind, data, at)[0]) if at else 0
 
 
-def _table(data: bytes, table: int, index: int) -> int:
+def _table(data: Body, table: int, index: int) -> int:
     at = _field(data, table, index)
     if not at:
         raise ValueError("a message without its header")
     return _root(data, at)
 
 
-def _vector(data: bytes, table: int, index: int, width: int) -> range:
+def _vector(data: Body, table: int, index: int, width: int) -> range:
     at = _field(data, table, index)
     if not at:
         return range(0)
@@ -111,7 +113,7 @@ def _vector(data: bytes, table: int, index: int, width: int) -> range:
     return range(start + 4, start + 4 + count * width, width)
 
 
-def _inside(data: bytes, at: int) -> int:
+def _inside(data: Body, at: int) -> int:
     if not 0 <= at < len(data):
         raise ValueError("an offset points out of the body")
     return at

@@ -67,10 +67,7 @@ def read_request(data: bytes, header_length: str | None) -> InferenceRequest:
         tensors.append(tensor)
     if len(rest):
         raise _wrong("", f"{len(rest)} bytes follow the last tensor", "wrong_count")
-    identity = document.get("id")
-    return InferenceRequest(
-        None if identity is None else str(identity), tensors, _outputs(document), _asks_binary(document)
-    )
+    return InferenceRequest(_identity(document), tensors, _outputs(document), _asks_binary(document))
 
 
 def _header_end(text: str, size: int) -> int:
@@ -78,6 +75,13 @@ def _header_end(text: str, size: int) -> int:
         detail = f"Inference-Header-Content-Length must be at most the body's {size} bytes, got {text[:40]}"
         raise ServiceError("bad_request", detail)
     return int(text)
+
+
+def _identity(document: Mapping[str, Any]) -> str | None:
+    identity = document.get("id")
+    if not isinstance(identity, str | int | None):  # a list nested deep could not even be shown
+        raise _wrong("/id", f"id must be a string, got {shown(identity)}")
+    return None if identity is None else str(identity)
 
 
 def _asks_binary(document: Mapping[str, Any]) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import SEEK_END, UnsupportedOperation
+from mmap import ACCESS_READ, mmap
 from typing import BinaryIO, Protocol
 
 import polars as pl
 
+from engine.data.arrow_sizes import unpacked_bytes
 from engine.data.profile import ColumnType
 from engine.data.reading.cells import Problems
 from engine.data.reading.names import column_names
@@ -15,7 +19,15 @@ from engine.data.reading.options import Bounds, Reading
 from engine.data.reading.texts import BAD_CELLS_KEPT, TextColumn
 from engine.errors import BadData
 
-_BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, OverflowError)
+_BROKEN = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    OSError,
+    ValueError,
+    OverflowError,
+    struct.error,
+)
+CELL_BYTES = 16  # what a text takes beside its letters; a number takes half of it
 _TEXTS = (pl.String, pl.Categorical, pl.Enum)
 
 
@@ -26,12 +38,37 @@ def read_parquet(source: BinaryIO, bounds: Bounds, reading: Reading) -> Columnar
 
 def read_arrow(source: BinaryIO, bounds: Bounds, reading: Reading) -> ColumnarFrames:
     """An Arrow IPC file, also called Feather."""
-    return ColumnarFrames("an Arrow file", lambda: pl.scan_ipc(source), bounds, reading)
+    return ColumnarFrames("an Arrow file", lambda: pl.scan_ipc(_modest(source, bounds)), bounds, reading)
 
 
 def read_arrow_stream(source: BinaryIO, bounds: Bounds, reading: Reading) -> ColumnarFrames:
     """An Arrow IPC stream, which cannot be read in parts."""
-    return ColumnarFrames("an Arrow stream", lambda: pl.read_ipc_stream(source).lazy(), bounds, reading)
+    return ColumnarFrames(
+        "an Arrow stream", lambda: pl.read_ipc_stream(_modest(source, bounds)).lazy(), bounds, reading
+    )
+
+
+def _modest(source: BinaryIO, bounds: Bounds) -> BinaryIO:
+    """The Arrow file, once it is known to say no monstrous sizes; raises BadData, ValueError, struct.error.
+
+    polars asks for what a packed buffer says that it unpacks to, and where there is not so much memory the
+    whole process ends: that is no error that could be caught.
+    """
+    if not source.seek(0, SEEK_END):
+        raise ValueError("it is empty")
+    source.seek(0)
+    try:
+        with mmap(source.fileno(), 0, access=ACCESS_READ) as mapped:
+            packed, size = len(mapped), unpacked_bytes(mapped)
+    except UnsupportedOperation:  # a file in memory
+        data = source.read()
+        packed, size = len(data), unpacked_bytes(data)
+    most = packed + CELL_BYTES * bounds.max_cells
+    if size > most:
+        detail = f"the file says that it unpacks to {size:,} bytes, at most {most:,} are read"
+        raise BadData.because(detail, code="too_large", hint="send fewer rows, or write them unpacked")
+    source.seek(0)
+    return source
 
 
 class ColumnarFrames:

@@ -29,6 +29,15 @@ def test_numbers_come_the_same_way_in_json_and_in_binary(kind: str) -> None:
         assert list(tensor.cells) == [1.0, 2.0]
 
 
+def test_an_id_is_a_string_or_a_number_and_nothing_nested() -> None:
+    tensor = [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1]}]
+    found = [read_request(orjson.dumps({"inputs": tensor, "id": each}), None).id for each in ("a", 7, None)]
+    assert found == ["a", "7", None]
+    deep = b'{"inputs":' + orjson.dumps(tensor) + b',"id":' + b"[" * 1000 + b"]" * 1000 + b"}"
+    with pytest.raises(ServiceError, match="id must be a string"):
+        read_request(deep, None)
+
+
 def test_what_is_written_is_what_is_read() -> None:
     outputs: dict[str, Any] = {"words": ["a", "naïve"], "numbers": np.array([0.5, np.pi])}
     for binary in (True, False):

@@ -1,6 +1,8 @@
 """Parquet and Arrow: read quickly, refused when they lie."""
 
 import io
+import struct
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -47,6 +49,31 @@ def test_bounds_are_held_before_anything_is_unpacked() -> None:
     assert len(data) < 200_000
     with pytest.raises(BadData, match="more than 1,000 rows"):
         read_table(data, PARQUET, Bounds(max_rows=1_000))
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("media_type", [ARROW, STREAM])
+def test_a_size_that_no_memory_holds_is_refused_before_it_is_asked_for(
+    media_type: str, tmp_path: Path, on_disk: bool
+) -> None:
+    """polars would ask for it, and the process would end."""
+    buffer = io.BytesIO()
+    frame = pl.DataFrame({"x": [0.5] * 100_000})
+    (frame.write_ipc if media_type == ARROW else frame.write_ipc_stream)(buffer, compression="zstd")
+    data, truth = buffer.getvalue(), struct.pack("<q", 800_000)
+    assert truth in data
+    lie = data.replace(truth, struct.pack("<q", 2**62))
+    (tmp_path / "lie").write_bytes(lie)
+    words = "unpacks to 4,611,686,018,427,387,904 bytes"
+    with (
+        (tmp_path / "lie").open("rb") if on_disk else io.BytesIO(lie) as file,
+        pytest.raises(BadData, match=words) as refused,
+    ):
+        read_table(file, media_type)
+    assert refused.value.problems[0].code == "too_large"
+    with pytest.raises(BadData, match="at most"):
+        read_table(data, media_type, Bounds(max_cells=10_000))
+    assert read_table(data, media_type).row_count == 100_000
 
 
 def test_what_is_not_finite_is_named_by_its_row() -> None:
