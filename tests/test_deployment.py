@@ -88,6 +88,7 @@ def test_a_pod_runs_a_command_that_exists_without_root_on_a_read_only_disk(name:
     require_command(container["args"])
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False  # their variables would be taken for settings
     security = container["securityContext"]
     assert (security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"]) == (True, False)
     assert security["capabilities"] == {"drop": ["ALL"]}
