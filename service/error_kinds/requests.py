@@ -77,4 +77,11 @@ KINDS: Mapping[str, Kind] = {
         "A key stands for one request: the same address and the same body.",
         "Make a new key for every new request.",
     ),
+    "too_many_bodies": Kind(
+        503,
+        "Too many bodies are being sent",
+        "A body that is still on its way holds a thread of the process, so their number is bounded, of all "
+        "and of one owner.",
+        "Wait as long as Retry-After says and send the request again, fewer at once.",
+    ),
 }

@@ -2,28 +2,18 @@
 
 A body that stalls holds its thread until the client hangs up: the server ends slow heads, not slow bodies. So
 there are threads for so many readers beside those that answer, and one owner has half of the readers at most.
-The first few keep the place in which they are answered: most bodies are there at once, and giving the place
-back and waiting for it anew would cost each of them a tenth of its time. The others read without one.
+The first few keep the place in which they are answered: most bodies are there at once, and a place given back
+would have to be waited for anew. The others read without one: stalled bodies hold half of the places at most.
 """
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from threading import BoundedSemaphore
+from typing import Any
 
 from flask import Flask, request
 
 from service.errors import ServiceError
-
-
-class Places(AbstractContextManager[bool | None], Protocol):
-    """The places of the requests that are answered at once: a semaphore."""
-
-    def acquire(self) -> bool:
-        """Waits for a place and takes it."""
-
-    def release(self) -> None:
-        """Gives a place back."""
 
 
 class Readers:
@@ -47,7 +37,7 @@ class Readers:
             f"too many requests are still sending their bodies: max_readers allows {self._most} at once in a "
             f"process, and {self._most_of_owner} of one owner"
         )
-        raise ServiceError("unavailable", detail, headers={"Retry-After": "1"})
+        raise ServiceError("too_many_bodies", detail, headers={"Retry-After": "1"})
 
     def leave(self, owner: str) -> None:
         """Counts one less."""
@@ -61,7 +51,9 @@ class Readers:
 class Body:
     """The body as the server gives it; each piece that is asked for has a reader until it is there."""
 
-    def __init__(self, source: Any, readers: Readers, owner: Callable[[], str], places: Places) -> None:
+    def __init__(
+        self, source: Any, readers: Readers, owner: Callable[[], str], places: BoundedSemaphore
+    ) -> None:
         self._source, self._readers, self._owner, self._places = source, readers, owner, places
 
     def read(self, size: int = -1) -> bytes:
@@ -79,7 +71,9 @@ class Body:
         return data
 
 
-def install(app: Flask, owner: Callable[[], str], places: Places, *, max_readers: int, threads: int) -> None:
+def install(
+    app: Flask, owner: Callable[[], str], places: BoundedSemaphore, *, max_readers: int, threads: int
+) -> None:
     """Bounds the readers of `app`; `owner` tells whose a request is, `places` has room for `threads`."""
     readers = Readers(max_readers, threads // 2)
 

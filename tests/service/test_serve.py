@@ -103,13 +103,14 @@ def test_stalled_bodies_hold_nothing_else_up(api: int) -> None:
     stalled = [socket.create_connection(("127.0.0.1", api), 20) for _ in range(120)]
     for connection in stalled:
         connection.sendall(head)
-    refused = [connection for connection in stalled if _is_answered(connection)]
-    assert len(refused) >= 120 - 2 * 16  # two processes, each half of its readers
+    most_stalled = 2 * 16  # two processes, each half of its readers
+    eventually(lambda: len(_answered(stalled)) >= len(stalled) - most_stalled, what="the others are refused")
+    refused = _answered(stalled)
     for connection in refused:
         said = connection.recv(4096)
         assert said.startswith(b"HTTP/1.1 503")
         assert b"retry-after: 1" in said
-        assert b"max_readers" in said
+        assert b"too_many_bodies" in said
     for _ in range(20):
         assert answers(api, SIGN_OF_LIFE).startswith(b"HTTP/1.1 200")
     for connection in stalled:
@@ -118,9 +119,9 @@ def test_stalled_bodies_hold_nothing_else_up(api: int) -> None:
     eventually(lambda: answers(api, upload).startswith(b"HTTP/1.1 201"), what="bodies are read again")
 
 
-def _is_answered(connection: socket.socket) -> bool:
-    """Whether an answer comes within a while; a stalled body has none."""
-    return bool(select.select([connection], [], [], 0.5)[0])
+def _answered(connections: list[socket.socket]) -> list[socket.socket]:
+    """Those to which something has come back."""
+    return select.select(connections, [], [], 0.1)[0]
 
 
 @pytest.mark.system
