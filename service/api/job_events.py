@@ -1,5 +1,6 @@
 """The log of a job over HTTP: as pages, or as a stream of server-sent events with the same cursor."""
 
+import random
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -26,6 +27,7 @@ SSE_MEDIA_TYPE = "text/event-stream"
 LOOK_SECONDS = 0.2  # between two looks into the log
 EVENTS_A_LOOK = 500
 KEEP_ALIVES = 5  # comments within one quiet stream
+RETRY_REFUSED_SECONDS = 5, 15  # one of these: hundreds who were refused together must not come back together
 RETRY_MILLISECONDS = 1_000
 RETRY_DONE_MILLISECONDS = 30_000  # a log that has ended grows no more
 
@@ -98,7 +100,8 @@ def _stream(job_id: str, after: int) -> Response:
     parts = running()
     if not parts.streams.acquire(blocking=False):
         detail = f"{parts.settings.max_streams} event streams are open, as many as max_streams allows"
-        raise ServiceError("too_many_streams", detail, headers={"Retry-After": "5"})
+        again = random.randint(*RETRY_REFUSED_SECONDS)  # noqa: S311 - a spread, no secret
+        raise ServiceError("too_many_streams", detail, headers={"Retry-After": str(again)})
     log = _follow(parts.database, owner(), job_id, after, parts.settings.stream_seconds)
     response = Response(log, mimetype=SSE_MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
@@ -139,8 +142,7 @@ def _follow(database: Database, whose: str, job_id: str, after: int, seconds: fl
 def _look(database: Database, whose: str, job_id: str, after: int) -> tuple[list[Event], bool]:
     """The new events, and whether there will be no others: read after the status, so that none is missed."""
     with database.reading() as db:
-        job = jobs.find(db, whose, job_id)
-        ended = job is None or job.done
+        ended = not jobs.goes_on(db, whose, job_id)
         return events.read(db, job_id, after=after, limit=EVENTS_A_LOOK), ended
 
 

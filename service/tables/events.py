@@ -100,8 +100,7 @@ def _append(db: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def read(db: Session, job_id: str, *, after: int = 0, limit: int) -> list[Event]:
     """The events after a cursor, oldest first."""
-    query = select(Event).where(Event.job_id == job_id, Event.id > after)
-    return list(db.scalars(query.order_by(Event.id).limit(limit)))
+    return list(db.scalars(_READ, {"job_id": job_id, "after": after, "limit": limit}))
 
 
 def moves(db: Session, job_id: str) -> list[Move]:
@@ -112,6 +111,12 @@ def moves(db: Session, job_id: str) -> list[Move]:
 # Built once: they are run for every job and for every look at one.
 _INSERT = insert(table_of(Event))
 _of_job = Event.job_id == bindparam("job_id")
+_READ = (
+    select(Event)
+    .where(_of_job, Event.id > bindparam("after"))
+    .order_by(Event.id)
+    .limit(bindparam("limit", type_=Integer))
+)
 _NEWEST_PROGRESS = (
     select(Event.epoch)
     .where(_of_job, Event.claim == bindparam("claim"), Event.type == EventType.PROGRESS.value)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Row,
     SmallInteger,
     String,
+    and_,
     bindparam,
     literal_column,
     or_,
@@ -204,8 +205,15 @@ def find(db: Session, owner: str, job_id: str) -> Job | None:
     return db.scalar(_FIND, {"id": job_id, "owner": owner})
 
 
+def goes_on(db: Session, owner: str, job_id: str) -> bool:
+    """Says whether the owner has this job and it has not ended: what streams ask again and again."""
+    return db.scalar(_GOES_ON, {"id": job_id, "owner": owner}) is not None
+
+
 # Built once, here and for all that is done with every job: to build a statement takes longer than to run it.
-_FIND = select(Job).where(Job.id == bindparam("id"), Job.owner == bindparam("owner"))
+_this_one = and_(Job.id == bindparam("id"), Job.owner == bindparam("owner"))
+_FIND = select(Job).where(_this_one)
+_GOES_ON = select(Job.id).where(_this_one, OPEN)
 
 
 def page(

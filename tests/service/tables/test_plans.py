@@ -53,6 +53,7 @@ def _everything(db: Session, job: Job) -> None:
     queue.position(db, job)
     queue.any_waits(db)
     events.moves(db, job.id)
+    jobs.goes_on(db, "local", job.id)
     events.read(db, job.id, after=3, limit=10)
     for status in (None, "queued", "running", "canceling"):
         jobs.page(db, "local", limit=10, status=status)
