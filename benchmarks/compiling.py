@@ -20,7 +20,7 @@ from benchmarks.workloads import NAMES, make_workload
 from engine.compiler.jit import host
 from engine.compiler.programs.shape import ProgramShape
 from engine.compiler.programs.training import Program, traced_update
-from engine.execution.compiled_data import shape_of
+from engine.execution.compiled.memory import shape_of
 from engine.execution.plan import LayerPlan
 from engine.training.warm_up import warm_up
 

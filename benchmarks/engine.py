@@ -27,7 +27,7 @@ from benchmarks import predictions  # noqa: E402
 from benchmarks.machine import Peak, floor_microseconds  # noqa: E402
 from benchmarks.peers import is_installed, peer  # noqa: E402
 from benchmarks.workloads import NAMES, Workload, make_workload  # noqa: E402
-from engine.execution.compiled import CompiledExecutor  # noqa: E402
+from engine.execution.compiled.executor import CompiledExecutor  # noqa: E402
 from engine.execution.eager import EagerExecutor  # noqa: E402
 
 TOLERANCE = 1e-9

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.peers import is_installed
 from benchmarks.workloads import Workload
 from engine.execution.array_predictor import ArrayPredictor
-from engine.execution.compiled_predictor import CompiledPredictor
+from engine.execution.compiled.predictor import CompiledPredictor
 
 MANY = 10_000
 TOLERANCE = 1e-12

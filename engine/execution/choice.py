@@ -18,7 +18,7 @@ EXECUTORS: Registry[Callable[[Plan, State], Executor]] = Registry("executor")
 @EXECUTORS.register("compiled")
 def _compiled(plan: Plan, state: State) -> Executor:
     """Loaded when first asked for: the compiler's library takes its time, and some platforms lack it."""
-    executor: Executor = import_module("engine.execution.compiled").CompiledExecutor(plan, state)
+    executor: Executor = import_module("engine.execution.compiled.executor").CompiledExecutor(plan, state)
     return executor
 
 
@@ -34,7 +34,7 @@ def make_executor(plan: Plan, state: State, name: str | None = None) -> Executor
 def allocated_bytes(plan: Plan) -> int:
     """What the fastest executor allocates for a plan, whose rows may be hollow."""
     if can_compile():
-        allocated: int = import_module("engine.execution.compiled_data").allocated_bytes(plan)
+        allocated: int = import_module("engine.execution.compiled.memory").allocated_bytes(plan)
         return allocated
     return allocated_by_arrays(plan)
 

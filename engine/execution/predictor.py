@@ -23,7 +23,7 @@ class Predictor(Protocol):
 def make_predictor(layers: tuple[LayerPlan, ...], parameters: Array) -> Predictor:
     """The predictor of a network with these flat parameters."""
     if can_compile():
-        predictor: Predictor = import_module("engine.execution.compiled_predictor").CompiledPredictor(
+        predictor: Predictor = import_module("engine.execution.compiled.predictor").CompiledPredictor(
             layers, parameters
         )
         return predictor

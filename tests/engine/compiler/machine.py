@@ -11,7 +11,7 @@ from engine.compiler.assembly.ir import DOUBLE, Real
 from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import Target, compile_text
-from engine.execution.compiled_data import aligned_zeros
+from engine.execution.compiled.memory import aligned_zeros
 
 Array = NDArray[Any]
 DTYPES: dict[int, np.dtype[Any]] = {64: np.dtype(np.float64), 32: np.dtype(np.float32)}

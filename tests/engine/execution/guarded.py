@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.execution import compiled, compiled_data, compiled_predictor
-from engine.execution.compiled import CompiledExecutor
-from engine.execution.compiled_predictor import CompiledPredictor
+from engine.execution.compiled import executor, memory, predictor
+from engine.execution.compiled.executor import CompiledExecutor
+from engine.execution.compiled.predictor import CompiledPredictor
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.losses import LOSSES
 from tests.engine.compiler.plans import make_plan, optimizer
@@ -68,8 +68,8 @@ class GuardedNumPy:
 
     def moved(self, array: NDArray[Any]) -> NDArray[Any]:
         """A copy in guarded memory."""
-        memory = guarded(array.nbytes, flush_end=self._flush_end)
-        copy = np.frombuffer(memory, array.dtype).reshape(array.shape) if array.nbytes else array
+        place = guarded(array.nbytes, flush_end=self._flush_end)
+        copy = np.frombuffer(place, array.dtype).reshape(array.shape) if array.nbytes else array
         if array.nbytes:
             copy[...] = array
         return copy
@@ -82,7 +82,7 @@ class GuardedNumPy:
 def guard(*, flush_end: bool) -> GuardedNumPy:
     """Puts every array that programs see between closed pages."""
     numpy = GuardedNumPy(flush_end=flush_end)
-    for module in (compiled, compiled_data, compiled_predictor):
+    for module in (executor, memory, predictor):
         module.np = numpy  # type: ignore[attr-defined]  # it stands for NumPy
         module.aligned_zeros = numpy.aligned_zeros  # type: ignore[attr-defined]
     return numpy
@@ -118,12 +118,12 @@ def exercise(seed: int, numpy: GuardedNumPy) -> None:
     trained.run(1)
     trained.run(1)
     parameters = trained.state.parameters.astype(np.float64)
-    predictor = CompiledPredictor(plan.layers, parameters)
+    predict = CompiledPredictor(plan.layers, parameters)
     for rows in (1, 2, 47, 48, 50):
         x = numpy.moved(np.random.default_rng(seed).standard_normal((rows, plan.layers[0].inputs)))
-        predictor(x)
-        predictor.gradients(x)
-        predictor.gradients(x, plan.layers[-1].units - 1)
+        predict(x)
+        predict.gradients(x)
+        predict.gradients(x, plan.layers[-1].units - 1)
     KEPT.clear()
 
 

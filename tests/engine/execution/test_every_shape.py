@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine.execution.arrays import ArrayExecutor
-from engine.execution.compiled import CompiledExecutor
+from engine.execution.compiled.executor import CompiledExecutor
 from engine.execution.eager import EagerExecutor
 from engine.execution.plan import Plan, State, unflatten
 from engine.nn.activations import ACTIVATIONS

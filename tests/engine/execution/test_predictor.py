@@ -5,7 +5,7 @@ import pytest
 
 from engine.execution import predictor
 from engine.execution.arrays import forward
-from engine.execution.compiled_predictor import CompiledPredictor
+from engine.execution.compiled.predictor import CompiledPredictor
 from engine.execution.predictor import make_predictor
 from tests.engine.compiler.plans import make_plan
 

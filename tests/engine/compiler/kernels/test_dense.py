@@ -3,7 +3,7 @@
 import pytest
 
 from tests.engine.compiler.plans import make_plan
-from tests.engine.execution.test_compiled import assert_same
+from tests.engine.execution.compiled.test_executor import assert_same
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 65])

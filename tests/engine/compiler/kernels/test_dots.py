@@ -7,11 +7,11 @@ import pytest
 from engine.compiler.jit import Target
 from engine.compiler.kernels.layout import FEW
 from engine.compiler.programs.training import program
-from engine.execution.compiled_data import shape_of
+from engine.execution.compiled.memory import shape_of
 from engine.execution.eager import EagerExecutor
 from engine.nn.losses import LOSSES
 from tests.engine.compiler.plans import make_plan, optimizer
-from tests.engine.execution.test_compiled import assert_same, fingerprint
+from tests.engine.execution.compiled.test_executor import assert_same, fingerprint
 
 SINGLE = [name for name, loss in LOSSES if not loss.rowwise]
 

@@ -10,7 +10,7 @@ from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import compile_text
 from engine.compiler.kernels import draws
-from engine.execution.compiled_data import aligned_zeros
+from engine.execution.compiled.memory import aligned_zeros
 from engine.randomness import permutation, stream_key, uniforms
 
 

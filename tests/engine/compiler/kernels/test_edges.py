@@ -12,7 +12,7 @@ from engine.compiler.jit import compile_text
 from engine.compiler.kernels.dense import Rows
 from engine.compiler.kernels.edges import choosing, entering, leaving
 from engine.compiler.kernels.layout import Panels
-from engine.execution.compiled_data import aligned_zeros
+from engine.execution.compiled.memory import aligned_zeros
 
 ROWS = Rows(24, 8, 20)
 

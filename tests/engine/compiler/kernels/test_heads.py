@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from engine.autograd.expression import parse_loss
-from engine.execution.compiled import CompiledExecutor
+from engine.execution.compiled.executor import CompiledExecutor
 from engine.execution.eager import EagerExecutor
 from engine.nn.losses import Loss
 from tests.engine.compiler.plans import make_plan
-from tests.engine.execution.test_compiled import assert_same
+from tests.engine.execution.compiled.test_executor import assert_same
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])

@@ -9,9 +9,9 @@ from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import compile_text
 from engine.compiler.kernels.layout import LayerLayout, Panels
 from engine.compiler.kernels.transposition import transposed_size, transposition
-from engine.execution.compiled_data import aligned_zeros
+from engine.execution.compiled.memory import aligned_zeros
 from tests.engine.compiler.plans import make_plan, optimizer
-from tests.engine.execution.test_compiled import assert_same
+from tests.engine.execution.compiled.test_executor import assert_same
 
 
 @pytest.mark.parametrize("inputs", [1, 7, 8, 9, 16, 17, 40])

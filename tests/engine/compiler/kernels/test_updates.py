@@ -8,7 +8,7 @@ from engine.compiler.kernels.updates import TracedUpdate
 from engine.compiler.programs.shape import structure, variables
 from engine.nn.optimizers import OPTIMIZERS, clip_factor
 from tests.engine.compiler.plans import make_plan, optimizer
-from tests.engine.execution.test_compiled import assert_same
+from tests.engine.execution.compiled.test_executor import assert_same
 
 CHOICES = [
     optimizer("sgd"),

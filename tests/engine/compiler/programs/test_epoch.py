@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.execution.compiled import CompiledExecutor
+from engine.execution.compiled.executor import CompiledExecutor
 from engine.execution.eager import EagerExecutor
 from engine.spec.sections import EarlyStopping
 from tests.engine.compiler.plans import make_plan

@@ -3,9 +3,9 @@
 import pytest
 
 from engine.compiler.programs.training import program
-from engine.execution.compiled_data import shape_of
+from engine.execution.compiled.memory import shape_of
 from tests.engine.compiler.plans import make_plan, optimizer
-from tests.engine.execution.test_compiled import assert_same
+from tests.engine.execution.compiled.test_executor import assert_same
 
 
 def functions(depth: int) -> int:

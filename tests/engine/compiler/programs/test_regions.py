@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine.compiler.programs.training import program
-from engine.execution.compiled_data import shape_of
+from engine.execution.compiled.memory import shape_of
 from tests.engine.compiler.plans import make_plan, optimizer
 
 

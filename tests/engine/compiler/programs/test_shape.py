@@ -9,7 +9,7 @@ from engine.autograd.expression import parse_loss
 from engine.compiler.jit import host
 from engine.compiler.programs.shape import ProgramShape, structure, variables
 from engine.compiler.programs.training import Program
-from engine.execution.compiled_data import shape_of
+from engine.execution.compiled.memory import shape_of
 from engine.nn.losses import LOSSES, Loss
 from tests.engine.compiler.plans import make_plan, optimizer
 

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from engine.compiler.jit import host
 from engine.compiler.programs.training import program, regions
-from engine.execution.compiled import CompiledExecutor
-from engine.execution.compiled_data import shape_of
+from engine.execution.compiled.executor import CompiledExecutor
+from engine.execution.compiled.memory import shape_of
 from tests.engine.compiler.plans import make_plan
 
 

@@ -17,7 +17,7 @@ from engine.compiler.programs.forward import ROWS_AT_ONCE
 from engine.compiler.programs.gradients import GradientProgram, gradient_program
 from engine.compiler.programs.prediction import prediction_program
 from engine.execution.array_predictor import Gradients
-from engine.execution.compiled_data import aligned_zeros, layer_shapes
+from engine.execution.compiled.memory import aligned_zeros, layer_shapes
 from engine.execution.plan import Array, LayerPlan
 
 _FLOAT64 = np.dtype(np.float64)

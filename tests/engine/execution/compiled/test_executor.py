@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-import engine.execution.compiled as compiled_module
-import engine.execution.compiled_data as data_module
+import engine.execution.compiled.executor as executor_module
+import engine.execution.compiled.memory as memory_module
 from engine.compiler.jit import Target
 from engine.execution.arrays import ArrayExecutor
-from engine.execution.compiled import CompiledExecutor
+from engine.execution.compiled.executor import CompiledExecutor
 from engine.execution.eager import EagerExecutor
 from engine.execution.plan import Plan, Progress, State
 from engine.nn.activations import ACTIVATIONS
@@ -219,7 +219,7 @@ def test_code_for_narrow_vectors_gives_the_same_bits(shape: dict[str, Any], prec
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_another_process_gives_the_same_bits(precision: str) -> None:
     script = (
-        "from tests.engine.execution.test_compiled import SHAPES, fingerprint, make_plan\n"
+        "from tests.engine.execution.compiled.test_executor import SHAPES, fingerprint, make_plan\n"
         f"print(fingerprint(*make_plan(**SHAPES[4], precision={precision!r}), [4]))"
     )
     made = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -294,8 +294,8 @@ def test_denormal_gradients_are_flushed_and_the_mode_is_restored() -> None:
 
 def poisoned(numbers: int, dtype: np.dtype[Any]) -> Any:
     """Zeros between margins of a pattern that no program may change."""
-    raw = np.full(numbers * dtype.itemsize + 3 * data_module.PAGE, 0xA5, np.uint8)
-    start = data_module.PAGE + -raw.ctypes.data % data_module.PAGE
+    raw = np.full(numbers * dtype.itemsize + 3 * memory_module.PAGE, 0xA5, np.uint8)
+    start = memory_module.PAGE + -raw.ctypes.data % memory_module.PAGE
     view = raw[start : start + numbers * dtype.itemsize]
     view[:] = 0
     MARGINS.append((raw[:start], raw[start + len(view) :]))
@@ -307,7 +307,7 @@ MARGINS: list[tuple[Any, Any]] = []
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_no_program_writes_outside_its_memory(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
-    for module in (compiled_module, data_module):
+    for module in (executor_module, memory_module):
         monkeypatch.setattr(module, "aligned_zeros", poisoned)
     MARGINS.clear()
     for shape in SHAPES:

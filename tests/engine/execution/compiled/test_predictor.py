@@ -8,7 +8,7 @@ import pytest
 from engine.compiler.jit import Target
 from engine.execution.array_predictor import ArrayPredictor
 from engine.execution.arrays import forward
-from engine.execution.compiled_predictor import CompiledPredictor
+from engine.execution.compiled.predictor import CompiledPredictor
 from engine.execution.plan import Array
 from engine.nn.activations import ACTIVATIONS
 from tests.engine.compiler.plans import make_plan

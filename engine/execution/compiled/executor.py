@@ -16,7 +16,7 @@ from engine.compiler.kernels.layout import flat_positions
 from engine.compiler.programs.frame import HISTORY, Frame
 from engine.compiler.programs.shape import variables
 from engine.compiler.programs.training import KNOWN_CORRECTIONS, program
-from engine.execution.compiled_data import Data, aligned_zeros, correction_numbers, shape_of
+from engine.execution.compiled.memory import Data, aligned_zeros, correction_numbers, shape_of
 from engine.execution.plan import (
     DROPOUT_STREAM,
     SHUFFLE_STREAM,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine.compiler.jit import Target
-from engine.execution.compiled import CompiledExecutor
-from engine.execution.compiled_data import aligned_zeros, allocated_bytes
+from engine.execution.compiled.executor import CompiledExecutor
+from engine.execution.compiled.memory import aligned_zeros, allocated_bytes
 from tests.engine.compiler.plans import make_plan, optimizer
 
 

@@ -1,0 +1,1 @@
+"""The fast executor and predictor: the only rooms that know the compiler."""
