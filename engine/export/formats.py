@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.export.c_source import write_c
 from engine.export.files import write_json, write_safetensors
-from engine.export.javascript_source import write_javascript
-from engine.export.onnx_file import write_onnx
+from engine.export.onnx.model import write_onnx
 from engine.export.portable import Portable
-from engine.export.python_source import write_python
-from engine.export.sql_source import write_sql
+from engine.export.source.c import write_c
+from engine.export.source.javascript import write_javascript
+from engine.export.source.python import write_python
+from engine.export.source.sql import write_sql
 from engine.registry import Registry
 from engine.training.model import TrainedModel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 import pytest
 
-from engine.export.protobuf import integer, integers, text, texts, varint
+from engine.export.onnx.protobuf import integer, integers, text, texts, varint
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.export.protobuf import integer, integers, text, texts
+from engine.export.onnx.protobuf import integer, integers, text, texts
 
 DOUBLE, FLOAT, INT64, STRING, BOOL = 11, 1, 7, 8, 9
 _KINDS = {"f8": DOUBLE, "i8": INT64, "b1": BOOL}

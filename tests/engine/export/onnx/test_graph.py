@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from engine.autograd.vectorized import vectorized
-from engine.export.onnx_graph import DOUBLE, OnnxGraph
+from engine.export.onnx.graph import DOUBLE, OnnxGraph
 from engine.export.scalars import write
 from engine.nn.activations import ACTIVATIONS
 

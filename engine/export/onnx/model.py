@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from engine.data.fitting.preprocessing import Input
-from engine.export.onnx_graph import BOOL, DOUBLE, INT64, STRING, OnnxGraph
+from engine.export.onnx.graph import BOOL, DOUBLE, INT64, STRING, OnnxGraph
 from engine.export.portable import Portable
 from engine.export.scalars import write
 

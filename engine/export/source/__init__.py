@@ -1,0 +1,1 @@
+"""A model as source code that needs nothing of ours: one module a language."""
