@@ -1,6 +1,7 @@
-"""What processes need of each other: to die together, and to tell whether another is still there."""
+"""What processes need of each other: to die together, to share memory, to tell if another is still there."""
 
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -22,6 +23,15 @@ def die_with_parent(parent: int | None = None) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if parent is not None and os.getppid() != parent:
         os._exit(1)
+
+
+def keep_for_good() -> None:
+    """Hides what there is now from the garbage collector: call it before forks, and once all is loaded.
+
+    A child shares its parent's pages until one of the two writes, and to look at an object is to write to it.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @cache

@@ -1,6 +1,5 @@
 """`gradhouse api`: the HTTP API behind Granian, in processes of its own."""
 
-import gc
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,7 +12,7 @@ from granian.log import LogLevels
 from service.access.commands import require_key
 from service.api.parts import parts_of
 from service.app import create_app
-from service.processes import die_with_parent
+from service.processes import die_with_parent, keep_for_good
 from service.settings import Settings, load_settings
 from service.tables.base import Database
 from service.tables.schema import require_current
@@ -35,8 +34,8 @@ def run(settings: Settings) -> None:
     database.close()
     require_key(settings)
     require_tracing(settings)
-    # The serving process is spawned: it reads the settings anew.
-    os.environ.update(settings.environment())
+    os.environ.update(settings.environment())  # which the serving processes read
+    keep_for_good()
     Granian(
         "service.serve:application",
         factory=True,
@@ -67,6 +66,5 @@ def application() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     app = create_app(settings)
     trace_application(app)
     trace_statements(parts_of(app).database.engine)
-    gc.collect()
-    gc.freeze()  # what was made so far stays: the collector need not go through it while requests wait
+    keep_for_good()  # else the collector goes through all of it while requests wait
     return app

@@ -11,7 +11,7 @@ import time
 from engine.training.warm_up import warm_up
 from service.broker import WorkerHooks, run_worker
 from service.presence import Presence
-from service.processes import die_with_parent
+from service.processes import die_with_parent, keep_for_good
 from service.settings import Settings
 from service.tables.base import Database
 from service.tables.schema import require_current
@@ -55,6 +55,7 @@ class Worker:
         trace_statements(self._bench.database.engine)
         Reporter(self._bench, Presence(self._settings)).start()
         warm_up()
+        keep_for_good()
 
     def work(self) -> None:
         """In a child, for every message."""
@@ -125,6 +126,7 @@ def run(settings: Settings) -> int:
         tempfile.tempdir = scratch  # what the pool puts down must go even when this process leaves at once
         worker = Worker(settings, scratch)
         worker.keep_sweeper()
+        keep_for_good()
         _log.info("worker started", concurrency=settings.concurrency)
         try:
             return run_worker(settings, worker.hooks())

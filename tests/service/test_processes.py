@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from service.processes import host, is_gone, worker_name, worker_prefix
 from tests.servers import eventually
 
@@ -45,3 +47,34 @@ def test_a_dead_process_is_told_from_a_living_and_from_one_elsewhere() -> None:
     assert is_gone(f"{host()}:1:{dead.pid}:ab12cd34")
     assert not is_gone(worker_name())
     assert not is_gone(f"elsewhere/0-1:1:{dead.pid}:ab12cd34")
+
+
+_PRIVATE_AFTER_A_LOOK = """
+import gc, os, re, sys
+from pathlib import Path
+
+from service.processes import keep_for_good
+
+def private():
+    return sum(map(int, re.findall(r"Private_Dirty: +([0-9]+)", Path("/proc/self/smaps").read_text())))
+
+loaded = [[number] for number in range(200_000)]
+if sys.argv[1] == "kept":
+    keep_for_good()
+if (child := os.fork()) == 0:
+    before = private()
+    gc.collect()
+    print((private() - before) // 1024, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_child_shares_what_its_parent_keeps_for_good() -> None:
+    def mebibytes(how: str) -> int:
+        command = [sys.executable, "-c", _PRIVATE_AFTER_A_LOOK, how]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert mebibytes("kept") < 2
+    assert mebibytes("not kept") > 10  # else the test could not fail
