@@ -2,7 +2,7 @@
 
 Requests are counted where they are answered; several API processes of one service share a folder of counters
 (PROMETHEUS_MULTIPROC_DIR, which `gradhouse api` makes), and whichever is asked tells the sums. Figures about
-jobs, queue and workers are the house's: `service.api.metrics` reads them when somebody asks.
+jobs, queue and workers are the house's: `service.api.watching` reads them when somebody asks.
 """
 
 import os
