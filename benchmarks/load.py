@@ -14,91 +14,24 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 import httpx
-import psutil
 
-from service.settings import Settings
+from benchmarks.load_service import Sampler, Service, running
 from service.tables import jobs, queue
 from service.tables.base import LOCAL_OWNER, Database
-from tests.servers import Command, eventually, free_port
+from tests.servers import eventually
 
 USERS = 16
 PACED_USERS = 64  # who waits for a slow answer asks less: others must be there to keep the pace
 SHARE = 0.8
 VIEWERS = 200
-MIB = 2**20
-
-
-@dataclass
-class Service:
-    """`gradhouse up`, its clients, and what its processes hold."""
-
-    folder: Path
-    port: int = field(default_factory=free_port)
-
-    @property
-    def address(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Starts it and waits until it is ready."""
-        variables = {"GRADHOUSE_LOG_LEVEL": "WARNING", "GRADHOUSE_MAX_QUEUED": "100000"}
-        words = ("up", "--data-dir", str(self.folder), "--port", str(self.port))
-        self.command = Command(*words, environment=variables, log=self.folder.with_name("up.log"))
-        eventually(self._ready, seconds=60, what="ready")
-
-    def _ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.address}/readyz").is_success
-        except httpx.TransportError:
-            return False
-
-    def client(self) -> httpx.Client:
-        """A client that keeps its connection."""
-        return httpx.Client(base_url=f"{self.address}/api/v1", timeout=60)
-
-    def memory(self) -> dict[str, float]:
-        """The MiB that each process holds for itself, by what it is."""
-        found: dict[str, float] = {}
-        for each in psutil.Process(self.command.process.pid).children(recursive=True):
-            try:
-                words, parent = each.cmdline(), each.ppid()
-                own = each.memory_full_info().uss / MIB
-            except psutil.Error:
-                continue
-            kinds = [
-                kind for kind in ("valkey", "sweeper", "worker", "api") if any(kind in word for word in words)
-            ]
-            kind = kinds[0] if kinds else Path(words[0]).name
-            child = parent != self.command.process.pid and kind in {"worker", "api"}
-            found[f"{kind}{' child' if child else ''} {each.pid}"] = own
-        return found
-
-
-@dataclass(eq=False)
-class Sampler(threading.Thread):
-    """The memory of all processes, once a second."""
-
-    service: Service
-    samples: list[dict[str, float]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__(daemon=True)
-        self.over = threading.Event()
-
-    def run(self) -> None:
-        """Samples until it is over."""
-        while not self.over.wait(1):
-            self.samples.append(self.service.memory())
+VIEWING_SECONDS, LOOKING_SECONDS = 15.0, 2.0
 
 
 def prepare(service: Service) -> dict[str, str]:
@@ -182,54 +115,32 @@ _OPEN = ("queued", "running")
 
 
 @contextmanager
-def viewers(service: Service, job: str) -> Iterator[list[int]]:
-    """So many open a job's stream at once, and stay; the statuses that they got."""
-    statuses: list[int] = []
-    over = threading.Event()
-
-    def view() -> None:
-        headers = {"Accept": "text/event-stream"}
-        with httpx.Client(timeout=60) as http:
-            while not over.is_set():
-                with http.stream(
-                    "GET", f"{service.address}/api/v1/jobs/{job}/events", headers=headers
-                ) as answer:
-                    statuses.append(answer.status_code)
-                    if answer.status_code == 200:
-                        for _ in answer.iter_raw():
-                            if over.is_set():
-                                return
-                over.wait(5)  # as the refusal asks
-
-    threads = [threading.Thread(target=view, daemon=True) for _ in range(VIEWERS)]
-    for each in threads:
-        each.start()
-    try:
-        yield statuses
-    finally:
-        over.set()
+def viewers(service: Service, job: str) -> Iterator[None]:
+    """So many look at a job during the block; what they were answered is printed after it."""
+    command = [sys.executable, "-m", "benchmarks.load_viewers", f"{service.address}/api/v1/jobs/{job}/events"]
+    with subprocess.Popen([*command, str(VIEWERS)], stdout=subprocess.PIPE, text=True) as pages:
+        assert pages.stdout is not None
+        pages.stdout.readline()
+        try:
+            yield
+        finally:
+            pages.terminate()
+            click.echo(f"  the viewers got         {pages.stdout.read().strip()}")
 
 
-def timed(http: httpx.Client, method: str, path: str, count: int, **options: object) -> str:
-    """p50 and p99 of one request after the other, in words."""
-    took = []
-    for _ in range(count):
-        started = time.perf_counter()
+def timed(http: httpx.Client, method: str, path: str, seconds: float, **options: object) -> str:
+    """p50 and p99 of one request after the other for so long, in words."""
+    took, until = [], time.perf_counter() + seconds
+    while (started := time.perf_counter()) < until:
         http.request(method, path, **options).raise_for_status()  # type: ignore[arg-type]  # passed on
         took.append((time.perf_counter() - started) * 1e3)
     took.sort()
     return f"p50 {took[len(took) // 2]:6.2f} ms   p99 {took[int(len(took) * 0.99)]:6.2f} ms"
 
 
-def counted(values: list[int]) -> str:
-    """How often each value comes, in words."""
-    return ", ".join(f"{each} x {values.count(each)}" for each in sorted(set(values)))
-
-
 def with_viewers(service: Service, dataset: str) -> None:
     """One row's prediction without and with 200 viewers."""
     click.echo(f"{VIEWERS} viewers of one training:")
-    body = {"json": {"instances": [[0.5, -0.2]]}}
     with service.client() as http:
         long = {
             "dataset_id": dataset,
@@ -238,14 +149,15 @@ def with_viewers(service: Service, dataset: str) -> None:
         }
         job = http.post("/jobs", json={**long, "model": {"hidden_layers": [256, 256]}}).json()["id"]
         eventually(lambda: http.get(f"/jobs/{job}").json()["status"] == "running")
-        click.echo(
-            f"  predictions before      {timed(http, 'POST', '/models/load/predictions', 500, **body)}"
-        )
-        with viewers(service, job) as statuses:
-            eventually(lambda: len(statuses) >= VIEWERS, seconds=60)
-            with_them = timed(http, "POST", "/models/load/predictions", 500, **body)
-            click.echo(f"  with {VIEWERS} viewers        {with_them}")
-            click.echo(f"  the viewers got         {counted(statuses)}")
+
+        def predictions() -> str:
+            body = {"instances": [[0.5, -0.2]]}
+            return timed(http, "POST", "/models/load/predictions", VIEWING_SECONDS, json=body)
+
+        click.echo(f"  predictions before      {predictions()}")
+        with viewers(service, job):
+            click.echo(f"  with {VIEWERS} viewers        {predictions()}")
+        click.echo(f"  and after               {predictions()}")
         http.post(f"/jobs/{job}/cancel")
 
 
@@ -255,13 +167,15 @@ def with_backlog(service: Service, dataset: str, count: int) -> None:
     with service.client() as http:
         spec = http.post("/jobs:validate", json={"dataset_id": dataset, "target": "y"}).json()["spec"]
         spec["training"]["epochs"] = 1_000_000  # they stay there while we look
-        database = Database(Settings(data_dir=service.folder).database)
+        database = Database(service.database)
         with database.session() as db:
             added = [queue.add(db, owner=LOCAL_OWNER, dataset_id=dataset, spec=spec).id for _ in range(count)]
-        click.echo(f"  a list of 20 jobs       {timed(http, 'GET', '/jobs?limit=20', 300)}")
-        click.echo(f"  the queued ones         {timed(http, 'GET', '/jobs?limit=20&status=queued', 300)}")
-        click.echo(f"  a poll of the last      {timed(http, 'GET', f'/jobs/{added[-1]}', 300)}")
-        click.echo(f"  a poll of the first     {timed(http, 'GET', f'/jobs/{added[0]}', 300)}")
+        click.echo(f"  a list of 20 jobs       {timed(http, 'GET', '/jobs?limit=20', LOOKING_SECONDS)}")
+        click.echo(
+            f"  the queued ones         {timed(http, 'GET', '/jobs?limit=20&status=queued', LOOKING_SECONDS)}"
+        )
+        click.echo(f"  a poll of the last      {timed(http, 'GET', f'/jobs/{added[-1]}', LOOKING_SECONDS)}")
+        click.echo(f"  a poll of the first     {timed(http, 'GET', f'/jobs/{added[0]}', LOOKING_SECONDS)}")
         with database.session() as db:
             jobs.move(db, jobs.Status.CANCELED, jobs.IS_QUEUED, reason="cancel")
         database.close()
@@ -277,12 +191,13 @@ PARTS = ("load", "viewers", "backlog")
 )
 @click.option("--queued", default=10_000, show_default=True, help="Jobs that wait in the last part.")
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), default=PARTS, help="Only these.")
-def main(seconds: float, maximum_seconds: float, queued: int, parts: tuple[str, ...]) -> None:
+@click.option("--postgresql", is_flag=True, help="With a PostgreSQL that waits for the disk, and a Valkey.")
+def main(
+    seconds: float, maximum_seconds: float, queued: int, parts: tuple[str, ...], *, postgresql: bool
+) -> None:
     """Load a whole service with mixed traffic."""
     with tempfile.TemporaryDirectory(prefix="gh-load-") as name:
-        service = Service(Path(name) / "data")
-        service.start()
-        try:
+        with running(Path(name) / "data", postgresql=postgresql) as service:
             variables = prepare(service)
             click.echo(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
             if "load" in parts:
@@ -291,10 +206,7 @@ def main(seconds: float, maximum_seconds: float, queued: int, parts: tuple[str, 
                 with_viewers(service, variables["LOAD_DATASET"])
             if "backlog" in parts:
                 with_backlog(service, variables["LOAD_DATASET"], queued)
-        finally:
-            service.command.stop()
-            service.command.close()
-            click.echo("the service said:\n" + service.command.output[-2000:])
+        click.echo("the service said:\n" + service.command.output[-2000:])
 
 
 def mixed_load(service: Service, variables: dict[str, str], seconds: float, maximum_seconds: float) -> None:
