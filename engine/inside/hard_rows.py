@@ -12,7 +12,7 @@ from engine.data.table import Table
 from engine.execution.array_predictor import forward_pass, slopes_of
 from engine.execution.arrays import BatchLoss
 from engine.execution.plan import Rows
-from engine.inside.nodes import finite
+from engine.inside.graphs.nodes import finite
 from engine.training.model import TrainedModel
 from engine.training.preparation import encoded_rows, loss_of
 

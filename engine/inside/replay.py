@@ -16,7 +16,7 @@ from engine.errors import BadData
 from engine.execution.arrays import ArrayExecutor, BatchLoss
 from engine.execution.choice import make_executor
 from engine.execution.plan import Plan, State, unflatten
-from engine.inside.nodes import finite
+from engine.inside.graphs.nodes import finite
 from engine.nn.activations import ACTIVATIONS
 from engine.spec.sections import TrainingSpec
 from engine.training.preparation import prepare

@@ -13,7 +13,7 @@ from engine.data.fitting.preprocessing import Input
 from engine.data.table import Table
 from engine.errors import BadData, Problem
 from engine.execution.tally import predicted_classes
-from engine.inside.nodes import finite
+from engine.inside.graphs.nodes import finite
 from engine.registry import did_you_mean
 from engine.training.instances import read_cells
 from engine.training.model import TrainedModel

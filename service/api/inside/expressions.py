@@ -7,8 +7,8 @@ import orjson
 from flask import Response
 from marshmallow import fields
 
-from engine.inside.sandbox import MOST_CHARACTERS, MOST_VARIABLES, evaluate
-from engine.inside.trace import trace
+from engine.inside.graphs.sandbox import MOST_CHARACTERS, MOST_VARIABLES, evaluate
+from engine.inside.graphs.trace import trace
 from service.api.inside.graphs import (
     DOT_MEDIA_TYPE,
     FORMATS,

@@ -7,9 +7,9 @@ import orjson
 from flask import Response, request
 from marshmallow import fields
 
-from engine.inside.graph import check_size, prediction_graph, unfolded
-from engine.inside.nodes import LEVELS, Graph, TooManyNodes
-from engine.inside.trace import trace
+from engine.inside.graphs.levels import check_size, prediction_graph, unfolded
+from engine.inside.graphs.nodes import LEVELS, Graph, TooManyNodes
+from engine.inside.graphs.trace import trace
 from engine.spec.resolve import class_text
 from engine.training.model import TrainedModel
 from service.api.inside.choices import LABEL_HELP, OUTPUT_HELP, OutputSchema, output_of, query_parameters

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from engine.autograd.expression import MAX_LENGTH, BadExpression, parse_expression
 from engine.autograd.value import Value
 from engine.errors import BadData, Problem, escaped
-from engine.inside.nodes import Graph, scalar_nodes
+from engine.inside.graphs.nodes import Graph, scalar_nodes
 from engine.spec.rules import shown
 
 MOST_VARIABLES = 100

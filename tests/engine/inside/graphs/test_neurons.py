@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from engine.autograd.value import graph
-from engine.inside.neurons import neuron_graph, one_neuron_graph
-from engine.inside.unfold import unfold, unfold_neuron
-from tests.engine.inside.evaluation import evaluated
-from tests.engine.inside.test_unfold import MODELS
+from engine.inside.graphs.neurons import neuron_graph, one_neuron_graph
+from engine.inside.graphs.unfold import unfold, unfold_neuron
+from tests.engine.inside.graphs.evaluation import evaluated
+from tests.engine.inside.graphs.test_unfold import MODELS
 from tests.engine.models import moons_model
 
 

@@ -10,13 +10,13 @@ import pytest
 from engine.autograd.value import graph
 from engine.errors import BadData
 from engine.execution.eager import EagerNetwork
-from engine.inside.nodes import scalar_nodes
-from engine.inside.unfold import find_neuron, neuron_count, scalar_count, unfold, unfold_neuron
+from engine.inside.graphs.nodes import scalar_nodes
+from engine.inside.graphs.unfold import find_neuron, neuron_count, scalar_count, unfold, unfold_neuron
 from engine.nn.activations import ACTIVATIONS
 from engine.training.derivatives import derivatives
 from engine.training.instances import encode_instances
 from engine.training.model import TrainedModel
-from tests.engine.inside.evaluation import evaluated
+from tests.engine.inside.graphs.evaluation import evaluated
 from tests.engine.models import fruit_model, moons_model, weight_model
 
 MOONS_ROW = {"x1": 0.5, "x2": -0.2}

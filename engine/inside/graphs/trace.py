@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.autograd.value import Value, graph, interior
-from engine.inside.nodes import Node, finite, scalar_nodes
+from engine.inside.graphs.nodes import Node, finite, scalar_nodes
 
 
 @dataclass(frozen=True, slots=True)

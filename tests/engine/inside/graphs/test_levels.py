@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from engine.inside.graph import prediction_graph
-from engine.inside.nodes import Level, TooManyNodes
+from engine.inside.graphs.levels import prediction_graph
+from engine.inside.graphs.nodes import Level, TooManyNodes
 from tests.engine.models import moons_model
 
 ROW = [0.5, -0.2]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.inside.neurons import neuron_graph, one_neuron_graph
-from engine.inside.nodes import Graph, Level, refuse, scalar_nodes
-from engine.inside.unfold import (
+from engine.inside.graphs.neurons import neuron_graph, one_neuron_graph
+from engine.inside.graphs.nodes import Graph, Level, refuse, scalar_nodes
+from engine.inside.graphs.unfold import (
     Unfolded,
     find_neuron,
     neuron_count,

@@ -1,7 +1,7 @@
 """Nodes of any expression."""
 
 from engine.autograd.value import Value
-from engine.inside.nodes import Graph, scalar_nodes
+from engine.inside.graphs.nodes import Graph, scalar_nodes
 
 
 def test_what_is_not_finite_is_null() -> None:

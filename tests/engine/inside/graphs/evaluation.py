@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from engine.inside.nodes import Node
+from engine.inside.graphs.nodes import Node
 
 OPERATIONS: dict[str, Callable[..., float]] = {
     "+": lambda a, b: a + b,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from engine.execution.array_predictor import Pass, forward_pass, predicted_outputs, slopes_of
 from engine.execution.plan import unflatten
-from engine.inside.nodes import Graph, Node, finite
-from engine.inside.unfold import (
+from engine.inside.graphs.nodes import Graph, Node, finite
+from engine.inside.graphs.unfold import (
     encoded_cells,
     find_neuron,
     input_labels,

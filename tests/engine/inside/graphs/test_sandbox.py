@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import BadData
-from engine.inside.sandbox import evaluate
+from engine.inside.graphs.sandbox import evaluate
 
 
 def test_the_seeds_lesson() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.inside.trace import trace
-from engine.inside.unfold import unfold, unfold_neuron
-from tests.engine.inside.evaluation import OPERATIONS
+from engine.inside.graphs.trace import trace
+from engine.inside.graphs.unfold import unfold, unfold_neuron
+from tests.engine.inside.graphs.evaluation import OPERATIONS
 from tests.engine.models import fruit_model, moons_model, weight_model
 
 

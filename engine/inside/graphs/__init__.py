@@ -1,0 +1,1 @@
+"""Scalars as graphs of nodes: a prediction unfolded, a node a neuron, anybody's expression, its trace."""
