@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.house import DATABASES, TINY_JOB, House, open_house
 from benchmarks.job_steps import steps
-from engine.training.history import HistoryBlock
+from engine.training.records.history import HistoryBlock
 from service.settings import Settings
 from service.tables import claims, history, queue
 from service.tables.base import LOCAL_OWNER, Database

@@ -12,8 +12,8 @@ import numpy as np
 
 from engine.data.samples import make_sample
 from engine.export.formats import export
+from engine.models.model import TrainedModel
 from engine.spec import parse_spec
-from engine.training.model import TrainedModel
 from engine.training.trainer import Trainer
 from service.tables import models
 from service.tables.base import LOCAL_OWNER, Database

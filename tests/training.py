@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from engine.data.samples import make_sample
 from engine.spec import parse_spec
-from engine.training.history import HistoryBlock
+from engine.training.records.history import HistoryBlock
 from service.settings import Settings
 from service.storage import FolderStorage
 from service.tables import datasets, history, models, queue

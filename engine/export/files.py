@@ -15,9 +15,9 @@ from safetensors.numpy import load, save
 from engine.data.fitting.preprocessing import Encoding
 from engine.errors import BadData, BadModel, BadSpec, EngineError, Problem
 from engine.export.portable import Portable
+from engine.models.model import FORMAT, TrainedModel
+from engine.models.safetensors_header import safetensors_metadata
 from engine.spec.sections import Limits, TrainingSpec
-from engine.training.history import safetensors_metadata
-from engine.training.model import FORMAT, TrainedModel
 
 KIND = "gradhouse-model"
 TOLERANCE = 1e-9

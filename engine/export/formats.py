@@ -12,8 +12,8 @@ from engine.export.source.c import write_c
 from engine.export.source.javascript import write_javascript
 from engine.export.source.python import write_python
 from engine.export.source.sql import write_sql
+from engine.models.model import TrainedModel
 from engine.registry import Registry
-from engine.training.model import TrainedModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from engine.data.fitting.preprocessing import Input
+from engine.models.model import TrainedModel
+from engine.models.network import loss_of
+from engine.models.rows import RowReader
 from engine.spec.resolve import class_text
-from engine.training.model import TrainedModel
-from engine.training.preparation import loss_of
-from engine.training.rows import RowReader
 
 
 @dataclass(frozen=True)

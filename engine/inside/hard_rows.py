@@ -13,8 +13,8 @@ from engine.execution.array_predictor import forward_pass, slopes_of
 from engine.execution.arrays import BatchLoss
 from engine.execution.plan import Rows
 from engine.inside.graphs.nodes import finite
-from engine.training.model import TrainedModel
-from engine.training.preparation import encoded_rows, loss_of
+from engine.models.model import TrainedModel
+from engine.models.network import encoded_rows, loss_of
 
 Array = NDArray[np.float64]
 ROWS_AT_ONCE = 4_096

@@ -8,8 +8,8 @@ from engine.data.fitting.preprocessing import Encoding
 from engine.data.table import Table
 from engine.execution.plan import LayerPlan
 from engine.inside.surface import usual_value
+from engine.models.model import TrainedModel
 from engine.spec.sections import TrainingSpec
-from engine.training.model import TrainedModel
 from engine.training.preparation import prepare
 
 

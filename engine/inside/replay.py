@@ -20,7 +20,7 @@ from engine.inside.graphs.nodes import finite
 from engine.nn.activations import ACTIVATIONS
 from engine.spec.sections import TrainingSpec
 from engine.training.preparation import prepare
-from engine.training.snapshots import Snapshots
+from engine.training.records.snapshots import Snapshots
 
 Array = NDArray[np.float64]
 SATURATED = 0.01  # of an activation's steepest slope: below it on every row a unit learns next to nothing

@@ -14,9 +14,9 @@ from engine.data.table import Table
 from engine.errors import BadData, Problem
 from engine.execution.tally import predicted_classes
 from engine.inside.graphs.nodes import finite
+from engine.models.instances import read_cells
+from engine.models.model import TrainedModel
 from engine.registry import did_you_mean
-from engine.training.instances import read_cells
-from engine.training.model import TrainedModel
 
 Array = NDArray[np.float64]
 MARGIN = 0.1  # of an axis's range, shown beyond the least and the greatest number of training

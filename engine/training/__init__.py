@@ -1,1 +1,1 @@
-"""Runs of training, their checkpoints and the models they leave."""
+"""Runs of training, from a spec and a table to a model."""

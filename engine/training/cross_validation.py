@@ -15,10 +15,11 @@ from safetensors.numpy import load, save
 from engine.data.fitting.splits import fold_rows
 from engine.data.table import Column, Table
 from engine.errors import BadModel, Diverged
+from engine.models.safetensors_header import safetensors_metadata
 from engine.spec.sections import Split, TrainingSpec
-from engine.training.history import HistoryBlock, safetensors_metadata
 from engine.training.metrics import Metrics
 from engine.training.preparation import strata
+from engine.training.records.history import HistoryBlock
 from engine.training.trainer import Outcome, Trainer
 
 FOLD_COLUMN = "\0fold"

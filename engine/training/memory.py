@@ -11,9 +11,10 @@ from engine.errors import Problem
 from engine.execution.arrays import PREDICTION_ROWS
 from engine.execution.choice import allocated_bytes
 from engine.execution.plan import Array, Plan, Rows
+from engine.models.network import network_layers
 from engine.nn.optimizers import OPTIMIZERS
 from engine.spec.sections import Limits, TrainingSpec
-from engine.training.preparation import network_layers, plan_of
+from engine.training.preparation import plan_of
 
 NUMBER_BYTES = 8
 FIXED_BYTES = 48 * 2**20

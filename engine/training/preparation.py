@@ -1,36 +1,25 @@
-"""From a spec and a table to a plan in numbers: rows chosen, columns encoded, targets made."""
+"""From a spec and a table to a plan in numbers: rows chosen, columns encoded, weights made."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from itertools import pairwise
-from typing import Protocol
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.autograd.expression import parse_loss
 from engine.data.fitting.columns import checked_table
 from engine.data.fitting.preprocessing import Encoding, fit_encoding
 from engine.data.fitting.splits import rows_of_split_column, train_validation_rows
 from engine.data.table import Table
 from engine.errors import BadData
 from engine.execution.plan import Array, LayerPlan, Plan, Rows
+from engine.models.model import TrainedModel
+from engine.models.network import encoded_rows, layer_plans, loss_of
 from engine.nn.initializers import initial_layers
-from engine.nn.losses import LOSSES, Loss
 from engine.spec.resolve import class_text
-from engine.spec.sections import LossChoice, TrainingSpec
+from engine.spec.sections import TrainingSpec
 
 IndexArray = NDArray[np.int64]
-
-
-class Start(Protocol):
-    """What a training may go on from: a trained model."""
-
-    @property
-    def encoding(self) -> Encoding: ...
-    @property
-    def parameters(self) -> Array: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +38,7 @@ class Preparation:
 
 
 def prepare(
-    spec: TrainingSpec, table: Table, other: Table | None = None, start: Start | None = None
+    spec: TrainingSpec, table: Table, other: Table | None = None, start: TrainedModel | None = None
 ) -> Preparation:
     """Everything a training needs, fitted on the training rows; raises BadData where rows run out.
 
@@ -68,9 +57,9 @@ def prepare(
     else:
         encoding, table = start.encoding, _readable(spec, start.encoding, table)
     held_back = table.take(validation) if other is None else checked_table(encoding, other)
-    loss, layers = loss_of(spec.loss), layer_plans(spec, encoding)
-    rows = _rows(spec, encoding, table.take(train), loss, layers[-1].units, weighted=True)
-    held = _rows(spec, encoding, held_back, loss, layers[-1].units) if held_back.row_count else None
+    layers = layer_plans(spec, encoding)
+    rows = _weighted(spec, encoding, table.take(train))
+    held = encoded_rows(spec, encoding, held_back) if held_back.row_count else None
     plan = plan_of(spec, layers, rows, held)
     return Preparation(
         plan, encoding, _initial_parameters(spec, layers) if start is None else start.parameters
@@ -96,7 +85,7 @@ def plan_of(spec: TrainingSpec, layers: tuple[LayerPlan, ...], train: Rows, vali
     )
 
 
-def _require_start(spec: TrainingSpec, start: Start | None) -> None:
+def _require_start(spec: TrainingSpec, start: TrainedModel | None) -> None:
     if (start is None) != (spec.init_from is None):
         detail = f"the model {spec.init_from} that the training goes on from is not there"
         raise BadData.because(detail, code="no_start")
@@ -108,39 +97,6 @@ def _readable(spec: TrainingSpec, encoding: Encoding, table: Table) -> Table:
     if spec.weight_column is None:
         return checked
     return Table((*checked.columns, table.column(spec.weight_column)), table.row_count)
-
-
-def encoded_rows(spec: TrainingSpec, encoding: Encoding, table: Table) -> Rows:
-    """A whole table as a finished model's network and loss see it, every row with the weight 1."""
-    return _rows(spec, encoding, table, loss_of(spec.loss), layer_plans(spec, encoding)[-1].units)
-
-
-def loss_of(choice: LossChoice) -> Loss:
-    """The registered loss, or one made of the user's expression."""
-    if choice.expression is not None:
-        tasks = ("binary", "multiclass", "regression")
-        return Loss("expression", parse_loss(choice.expression), "value", tasks=tasks)
-    return LOSSES.get(str(choice.name))
-
-
-def layer_plans(spec: TrainingSpec, encoding: Encoding) -> tuple[LayerPlan, ...]:
-    """The network's layers for what the columns were encoded as."""
-    outputs = len(encoding.target.classes or ()) if spec.task == "multiclass" else 1
-    return network_layers(spec, encoding.width, outputs)
-
-
-def network_layers(spec: TrainingSpec, inputs: int, outputs: int) -> tuple[LayerPlan, ...]:
-    """The network's layers between so many inputs and outputs."""
-    hidden = spec.model.hidden_layers
-    sizes = (inputs, *(layer.units for layer in hidden), outputs)
-    activations = (
-        *((layer.activation, layer.dropout) for layer in hidden),
-        (spec.model.output_activation, 0.0),
-    )
-    return tuple(
-        LayerPlan(inputs, units, activation, dropout)
-        for (inputs, units), (activation, dropout) in zip(pairwise(sizes), activations, strict=True)
-    )
 
 
 def _initial_parameters(spec: TrainingSpec, layers: tuple[LayerPlan, ...]) -> Array:
@@ -177,29 +133,10 @@ def strata(spec: TrainingSpec, table: Table) -> Array | None:
     return table.column(spec.target).values.astype(np.float64)
 
 
-def _rows(
-    spec: TrainingSpec, encoding: Encoding, table: Table, loss: Loss, outputs: int, *, weighted: bool = False
-) -> Rows:
-    labels = encoding.encode_target(table)
-    weights = _weights(spec, encoding, table, labels) if weighted else None
-    return Rows(
-        encoding.encode(table),
-        _targets(spec.task, loss, labels, outputs),
-        labels,
-        weights,
-        encoding.target.scale,
-    )
-
-
-def _targets(task: str, loss: Loss, labels: Array, outputs: int) -> Array:
-    """(rows, outputs): what the loss compares scores with."""
-    if task == "regression":
-        return labels[:, None].copy()
-    indicator = (
-        labels[:, None] if task == "binary" else (labels[:, None] == np.arange(outputs)).astype(np.float64)
-    )
-    margin = loss.targets == "margin" or (loss.targets == "value" and task == "binary")
-    return 2.0 * indicator - 1.0 if margin else indicator.copy()
+def _weighted(spec: TrainingSpec, encoding: Encoding, table: Table) -> Rows:
+    """A table to learn from: its encoded rows, each with its weight."""
+    rows = encoded_rows(spec, encoding, table)
+    return replace(rows, weights=_weights(spec, encoding, table, rows.labels))
 
 
 def _weights(spec: TrainingSpec, encoding: Encoding, table: Table, labels: Array) -> Array | None:

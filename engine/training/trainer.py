@@ -14,14 +14,14 @@ from engine.data.table import Table
 from engine.errors import BadModel, Diverged
 from engine.execution.choice import make_executor
 from engine.execution.plan import State
+from engine.models.model import TrainedModel
 from engine.spec.sections import TrainingSpec
 from engine.spec.versions import essential
-from engine.training.checkpoint import Checkpoint
-from engine.training.history import HistoryBlock
 from engine.training.metrics import Metrics, final_metrics
-from engine.training.model import TrainedModel
-from engine.training.preparation import Start, prepare
-from engine.training.snapshots import Budget, Recorder, Snapshots
+from engine.training.preparation import prepare
+from engine.training.records.checkpoint import Checkpoint
+from engine.training.records.history import HistoryBlock
+from engine.training.records.snapshots import Budget, Recorder, Snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Trainer:
         *,
         validation: Table | None = None,
         budget: Budget | None = None,
-        start: Start | None = None,
+        start: TrainedModel | None = None,
     ) -> None:
         """Prepares the data and, from a checkpoint, goes on where it stood.
 

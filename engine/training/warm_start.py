@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from engine.errors import Problem
+from engine.models.model import TrainedModel
 from engine.spec.sections import TrainingSpec
-from engine.training.model import TrainedModel
 
 
 def start_problems(spec: TrainingSpec, model: TrainedModel) -> list[Problem]:

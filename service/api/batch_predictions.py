@@ -8,9 +8,9 @@ from marshmallow import fields
 
 from engine.data.profile import Profile
 from engine.errors import Problem
+from engine.models.batches import FORMATS
+from engine.models.model import TrainedModel
 from engine.registry import did_you_mean
-from engine.training.batches import FORMATS
-from engine.training.model import TrainedModel
 from service.api.evaluations import named_dataset
 from service.api.idempotency import idempotent, remember
 from service.api.job_documents import POLLING, JobDetailSchema, detail, find_job, polling_headers

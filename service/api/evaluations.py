@@ -8,7 +8,7 @@ from flask import Response
 from marshmallow import fields
 
 from engine.data.table import Table
-from engine.training.evaluation import WORST_ROWS, evaluate
+from engine.models.evaluation import WORST_ROWS, evaluate
 from service.api.models import load_model
 from service.api.orders import require_ready, unknown_dataset
 from service.api.parts import owner, running

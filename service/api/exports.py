@@ -7,7 +7,7 @@ from flask import Response, jsonify, request
 
 from engine.export.files import read_json, read_safetensors
 from engine.export.formats import FORMS, export
-from engine.training.model import TrainedModel
+from engine.models.model import TrainedModel
 from service.api.idempotency import idempotent, remember
 from service.api.models import ModelSchema, documents, load_model
 from service.api.orders import name_problems

@@ -9,7 +9,7 @@ import numpy as np
 from flask import Response, request
 from marshmallow import fields
 
-from engine.training.history import HistoryBlock
+from engine.training.records.history import HistoryBlock
 from service.api.job_documents import find_job
 from service.api.parts import running
 from service.tables import history

@@ -9,9 +9,9 @@ from marshmallow import fields
 
 from engine.data.matrices import Array
 from engine.errors import Problem
+from engine.models.derivatives import derivatives
+from engine.models.model import TrainedModel
 from engine.spec.resolve import class_text
-from engine.training.derivatives import derivatives
-from engine.training.model import TrainedModel
 from service.api.loaded_models import Loaded
 from service.api.models import find_model, load_model
 from service.api.parts import owner, running

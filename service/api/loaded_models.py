@@ -5,8 +5,8 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from engine.training.model import TrainedModel
-from engine.training.rows import RowReader
+from engine.models.model import TrainedModel
+from engine.models.rows import RowReader
 from service.tables import models
 from service.tables.base import Database
 from service.telemetry.metrics import MODELS_LOADED, MODELS_LOADED_BYTES

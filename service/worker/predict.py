@@ -7,8 +7,8 @@ from typing import Any
 from engine.data.profile import Profile
 from engine.data.stored import StoredTable
 from engine.errors import BadModel
-from engine.training.batches import ROWS_AT_ONCE, BatchPrediction
-from engine.training.model import TrainedModel
+from engine.models.batches import ROWS_AT_ONCE, BatchPrediction
+from engine.models.model import TrainedModel
 from service.storage import MissingBytes
 from service.tables import claims, datasets, models
 from service.tables.claims import Claimed, Progress

@@ -7,11 +7,11 @@ from typing import Any
 
 from engine.data.table import Table
 from engine.errors import BadSpec
+from engine.models.model import TrainedModel
 from engine.spec import TrainingSpec
 from engine.training.cross_validation import CrossValidation
-from engine.training.history import HistoryBlock
-from engine.training.model import TrainedModel
-from engine.training.snapshots import Budget, Snapshots
+from engine.training.records.history import HistoryBlock
+from engine.training.records.snapshots import Budget, Snapshots
 from engine.training.trainer import Trainer
 from service.storage import MissingBytes
 from service.tables import claims, datasets, models, queue

@@ -8,7 +8,7 @@ from engine.data.reading.formats import table_from_rows
 from engine.data.samples import make_sample
 from engine.data.table import Table
 from engine.spec import TrainingSpec, parse_spec
-from engine.training.history import HistoryBlock
+from engine.training.records.history import HistoryBlock
 from engine.training.trainer import Trainer
 
 SEED_TABLE = make_sample("moons", {"n_samples": 100, "noise": 0.1, "random_state": 1337, "labels": [-1, 1]})

@@ -14,7 +14,7 @@ from engine.inside.graphs.unfold import (
     unfold,
     unfold_neuron,
 )
-from engine.training.model import TrainedModel
+from engine.models.model import TrainedModel
 
 MOST_NODES = 20_000
 

@@ -20,8 +20,8 @@ from engine.inside.graphs.unfold import (
     require_finite,
     unit_labels,
 )
-from engine.training.instances import read_cells
-from engine.training.model import TrainedModel
+from engine.models.instances import read_cells
+from engine.models.model import TrainedModel
 
 Array = NDArray[np.float64]
 

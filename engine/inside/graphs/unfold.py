@@ -16,10 +16,10 @@ from engine.errors import BadData
 from engine.execution.array_predictor import Pass, forward_pass, predicted_outputs, slopes_of
 from engine.execution.eager import EagerNetwork
 from engine.execution.plan import LayerPlan, unflatten
+from engine.models.instances import read_cells
+from engine.models.model import TrainedModel
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.modules import Neuron
-from engine.training.instances import read_cells
-from engine.training.model import TrainedModel
 
 _NEURON = re.compile(r"L([1-9]\d{0,3})\.n([1-9]\d{0,6})")
 

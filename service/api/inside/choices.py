@@ -5,8 +5,8 @@ from typing import Any
 
 from marshmallow import missing
 
-from engine.training.derivatives import chosen_output
-from engine.training.model import TrainedModel
+from engine.models.derivatives import chosen_output
+from engine.models.model import TrainedModel
 from service.errors import ServiceError
 from service.web.schemas import Anything, Schema, StrictFloat, StrictInt
 

@@ -4,8 +4,8 @@ import orjson
 from flask import Response
 from marshmallow import fields
 
-from engine.training.derivatives import derivatives
-from engine.training.model import TrainedModel
+from engine.models.derivatives import derivatives
+from engine.models.model import TrainedModel
 from service.api.inside.choices import OUTPUT_MEMBERS, OutputSchema, output_of, require_size
 from service.api.models import load_model
 from service.api.parts import running

@@ -10,8 +10,8 @@ from marshmallow import fields
 from engine.inside.graphs.levels import check_size, prediction_graph, unfolded
 from engine.inside.graphs.nodes import LEVELS, Graph, TooManyNodes
 from engine.inside.graphs.trace import trace
+from engine.models.model import TrainedModel
 from engine.spec.resolve import class_text
-from engine.training.model import TrainedModel
 from service.api.inside.choices import LABEL_HELP, OUTPUT_HELP, OutputSchema, output_of, query_parameters
 from service.api.loaded_models import Loaded, is_fixed
 from service.api.models import load_model

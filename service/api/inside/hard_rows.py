@@ -8,7 +8,7 @@ from marshmallow import fields
 
 from engine.data.table import Table
 from engine.inside.hard_rows import HardRow, worst_rows
-from engine.training.model import TrainedModel
+from engine.models.model import TrainedModel
 from service.api.inside.training_data import table_of
 from service.api.job_documents import find_job
 from service.api.models import load_model

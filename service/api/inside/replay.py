@@ -14,7 +14,7 @@ from engine.errors import BadData
 from engine.inside.network import network_of_model, network_of_training
 from engine.inside.replay import Replay
 from engine.spec import TrainingSpec
-from engine.training.snapshots import Snapshots
+from engine.training.records.snapshots import Snapshots
 from service.api.inside.choices import require_size
 from service.api.job_documents import find_job
 from service.api.models import load_model

@@ -9,8 +9,8 @@ from marshmallow import fields
 from engine.errors import BadData, Problem
 from engine.inside.plot import draw_surface
 from engine.inside.surface import Surface, make_axis, points_on, surface
-from engine.training.instances import instance_from_text
-from engine.training.model import TrainedModel
+from engine.models.instances import instance_from_text
+from engine.models.model import TrainedModel
 from service.api.inside.choices import query_parameters
 from service.api.inside.graphs import SVG_MEDIA_TYPE, document_answer
 from service.api.inside.training_data import table_of

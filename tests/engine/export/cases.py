@@ -15,7 +15,7 @@ import pytest
 from engine.data.reading.formats import table_from_rows
 from engine.data.samples import make_sample
 from engine.data.table import Table
-from engine.training.model import TrainedModel
+from engine.models.model import TrainedModel
 from engine.training.trainer import Trainer
 from tests.engine.trainings import SEED_DOCUMENT, SEED_TABLE, mixed_table, run, spec_for
 

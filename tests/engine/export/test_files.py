@@ -15,8 +15,8 @@ from safetensors.numpy import load, save
 from engine.errors import BadData
 from engine.export.files import digest, read_json, read_safetensors
 from engine.export.formats import export
+from engine.models.safetensors_header import safetensors_metadata
 from engine.spec.sections import Limits
-from engine.training.history import safetensors_metadata
 from tests.engine.export.cases import CASES, model_of, rows_of
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -13,7 +13,7 @@ import pytest
 
 from engine.data.samples import make_sample
 from engine.export.formats import export
-from engine.training.rows import RowReader
+from engine.models.rows import RowReader
 from engine.training.trainer import Trainer
 from tests.engine.trainings import run, spec_for
 

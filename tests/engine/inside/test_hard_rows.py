@@ -11,9 +11,9 @@ from engine.data.samples import make_sample
 from engine.data.table import Table
 from engine.execution.eager import EagerNetwork, row_loss
 from engine.inside.hard_rows import worst_rows
-from engine.training.model import TrainedModel
-from engine.training.preparation import encoded_rows, loss_of
-from tests.engine.models import MOONS, fruit_model, mixed_table, moons_model, weight_model
+from engine.models.model import TrainedModel
+from engine.models.network import encoded_rows, loss_of
+from tests.engine.trained import MOONS, fruit_model, mixed_table, moons_model, weight_model
 
 
 @pytest.mark.parametrize(

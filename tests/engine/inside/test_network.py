@@ -2,7 +2,7 @@
 
 from engine.data.samples import make_sample
 from engine.inside.network import network_of_model, network_of_training
-from tests.engine.models import MOONS, fruit_model, moons_model
+from tests.engine.trained import MOONS, fruit_model, moons_model
 
 
 def test_before_and_after_the_training_it_is_the_same() -> None:

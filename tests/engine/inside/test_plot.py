@@ -12,7 +12,7 @@ from engine.data.samples import make_sample
 from engine.inside.plot import SIDE, draw_surface, ticks
 from engine.inside.surface import Axis, Surface, points_on
 from tests.engine.inside.test_surface import plane
-from tests.engine.models import MOONS, mixed_table, moons_model, trained
+from tests.engine.trained import MOONS, mixed_table, moons_model, trained
 
 X, Y = Axis("x1", -1.0, 1.0, 21), Axis("x2", -1.0, 1.0, 21)
 

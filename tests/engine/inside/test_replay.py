@@ -15,9 +15,9 @@ from engine.inside.replay import Replay
 from engine.spec import parse_spec
 from engine.spec.sections import TrainingSpec
 from engine.training.preparation import prepare
-from engine.training.snapshots import Budget, Snapshots
+from engine.training.records.snapshots import Budget, Snapshots
 from engine.training.trainer import Trainer
-from tests.engine.models import MOONS
+from tests.engine.trained import MOONS
 
 TABLE = make_sample("moons", MOONS)
 

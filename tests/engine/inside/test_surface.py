@@ -10,8 +10,8 @@ import pytest
 from engine.data.samples import make_sample
 from engine.errors import BadData
 from engine.inside.surface import Surface, make_axis, points_on, surface, usual_value
-from engine.training.model import TrainedModel
-from tests.engine.models import MOONS, fruit_model, mixed_table, moons_model, trained
+from engine.models.model import TrainedModel
+from tests.engine.trained import MOONS, fruit_model, mixed_table, moons_model, trained
 
 
 def plane(model: TrainedModel, x: str, y: str, count: int = 7, **held: Any) -> Surface:

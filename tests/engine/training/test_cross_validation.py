@@ -9,10 +9,10 @@ import pytest
 from engine.data.fitting.splits import fold_rows
 from engine.data.samples import make_sample
 from engine.errors import BadModel, Diverged
+from engine.models.evaluation import evaluate
 from engine.spec import TrainingSpec, parse_spec
 from engine.training.cross_validation import CrossValidation
-from engine.training.evaluation import evaluate
-from engine.training.history import HistoryBlock
+from engine.training.records.history import HistoryBlock
 from engine.training.trainer import Trainer
 
 TABLE = make_sample("moons", {"n_samples": 60, "noise": 0.2})

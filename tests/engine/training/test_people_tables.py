@@ -14,8 +14,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from engine.data.reading.formats import table_from_records
 from engine.data.table import Table
+from engine.models.evaluation import evaluate
 from engine.spec import parse_spec
-from engine.training.evaluation import evaluate
 from engine.training.trainer import Trainer
 
 TABLES = {

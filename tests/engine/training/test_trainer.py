@@ -10,7 +10,7 @@ from engine.data.table import Table
 from engine.errors import BadModel, Diverged
 from engine.execution.choice import EXECUTORS
 from engine.registry import UnknownName
-from engine.training.history import HistoryBlock
+from engine.training.records.history import HistoryBlock
 from engine.training.trainer import Trainer
 from tests.engine.trainings import SEED_DOCUMENT, SEED_TABLE, mixed_table, run, same_bits, spec_for
 

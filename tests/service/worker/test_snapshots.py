@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from engine.training.snapshots import Snapshots
+from engine.training.records.snapshots import Snapshots
 from service.tables import snapshots
 from service.tables.jobs import Job
 from service.worker.bench import Bench

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from engine.models.model import TrainedModel
 from engine.spec.versions import ADDED
-from engine.training.model import TrainedModel
 from service.tables import claims, history, models, wishes
 from service.tables.history import Checkpoint
 from service.tables.jobs import Job

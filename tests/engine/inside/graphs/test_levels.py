@@ -9,7 +9,7 @@ import pytest
 
 from engine.inside.graphs.levels import prediction_graph
 from engine.inside.graphs.nodes import Level, TooManyNodes
-from tests.engine.models import moons_model
+from tests.engine.trained import moons_model
 
 ROW = [0.5, -0.2]
 

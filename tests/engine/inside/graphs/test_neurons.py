@@ -11,7 +11,7 @@ from engine.inside.graphs.neurons import neuron_graph, one_neuron_graph
 from engine.inside.graphs.unfold import unfold, unfold_neuron
 from tests.engine.inside.graphs.evaluation import evaluated
 from tests.engine.inside.graphs.test_unfold import MODELS
-from tests.engine.models import moons_model
+from tests.engine.trained import moons_model
 
 
 @pytest.mark.parametrize(("make", "row"), MODELS)

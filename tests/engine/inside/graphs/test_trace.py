@@ -9,7 +9,7 @@ import pytest
 from engine.inside.graphs.trace import trace
 from engine.inside.graphs.unfold import unfold, unfold_neuron
 from tests.engine.inside.graphs.evaluation import OPERATIONS
-from tests.engine.models import fruit_model, moons_model, weight_model
+from tests.engine.trained import fruit_model, moons_model, weight_model
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from engine.errors import BadData
 from engine.execution.eager import EagerNetwork
 from engine.inside.graphs.nodes import scalar_nodes
 from engine.inside.graphs.unfold import find_neuron, neuron_count, scalar_count, unfold, unfold_neuron
+from engine.models.derivatives import derivatives
+from engine.models.instances import encode_instances
+from engine.models.model import TrainedModel
 from engine.nn.activations import ACTIVATIONS
-from engine.training.derivatives import derivatives
-from engine.training.instances import encode_instances
-from engine.training.model import TrainedModel
 from tests.engine.inside.graphs.evaluation import evaluated
-from tests.engine.models import fruit_model, moons_model, weight_model
+from tests.engine.trained import fruit_model, moons_model, weight_model
 
 MOONS_ROW = {"x1": 0.5, "x2": -0.2}
 FRUIT_ROW = {"size": 31.0, "ripe": True, "colour": "red"}

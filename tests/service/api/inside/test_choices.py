@@ -6,7 +6,7 @@ from engine.errors import BadData
 from service.api.inside.choices import OutputSchema, output_of, query_parameters, require_size
 from service.api.inside.surfaces import SurfaceQuery
 from service.errors import ServiceError
-from tests.engine.models import fruit_model
+from tests.engine.trained import fruit_model
 
 
 def test_a_label_and_an_index_name_the_same_output() -> None:

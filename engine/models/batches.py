@@ -13,7 +13,7 @@ import polars as pl
 from engine.data.fitting.columns import checked_table
 from engine.data.table import Column, Table
 from engine.execution.tally import predicted_classes
-from engine.training.model import TrainedModel
+from engine.models.model import TrainedModel
 
 ROWS_AT_ONCE = 2**14
 FORMATS = ("csv", "ndjson")

@@ -13,11 +13,11 @@ from engine.data.table import Table
 from engine.execution.arrays import BatchLoss
 from engine.execution.plan import Rows
 from engine.execution.tally import predicted_classes
+from engine.models import scoring
+from engine.models.model import TrainedModel
+from engine.models.network import encoded_rows, loss_of
+from engine.models.scoring import ClassCounts
 from engine.spec.resolve import class_text
-from engine.training import scoring
-from engine.training.model import TrainedModel
-from engine.training.preparation import encoded_rows, loss_of
-from engine.training.scoring import ClassCounts
 
 Array = NDArray[np.float64]
 ROWS_AT_ONCE = 8_192

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from engine.data.samples import make_sample
 from engine.errors import BadModel
 from engine.spec import parse_spec
-from engine.training.snapshots import Budget, Snapshots, planned_epochs
+from engine.training.records.snapshots import Budget, Snapshots, planned_epochs
 from engine.training.trainer import Trainer
-from tests.engine.models import MOONS
+from tests.engine.trained import MOONS
 
 
 def trainer(budget: Budget | None = Budget(), checkpoint: bytes | None = None, **training: Any) -> Trainer:  # noqa: B008 - frozen

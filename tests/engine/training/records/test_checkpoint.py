@@ -6,7 +6,7 @@ from safetensors.numpy import save
 
 from engine.errors import BadModel
 from engine.execution.plan import Best, State
-from engine.training.checkpoint import Checkpoint
+from engine.training.records.checkpoint import Checkpoint
 
 PARAMETERS = np.array([1.5, -0.0, 1e-310, 3.0])
 MOMENTS = (np.arange(4.0), np.full(4, 0.25))

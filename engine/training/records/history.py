@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from engine.errors import BadModel
+from engine.models.safetensors_header import safetensors_metadata
 
 Array = NDArray[np.float64]
 
@@ -84,14 +85,3 @@ def _with_repeats(column: Array, count: int | None) -> Array:
 
 def _finite(x: float) -> float | None:
     return x if math.isfinite(x) else None
-
-
-def safetensors_metadata(data: bytes) -> dict[str, str]:
-    """The text members of a safetensors file, which the library reads only from a path.
-
-    The header is JSON, its length in the first 8 bytes, little-endian (the format's own definition).
-    """
-    length = int.from_bytes(data[:8], "little")
-    header = orjson.loads(data[8 : 8 + length])
-    metadata: dict[str, str] = header.get("__metadata__", {})
-    return metadata

@@ -10,9 +10,9 @@ from sklearn import metrics
 from engine.data.reading.formats import table_from_rows
 from engine.data.table import Table
 from engine.errors import BadData
-from engine.training.evaluation import evaluate
-from engine.training.model import TrainedModel
-from tests.engine.models import fruit_model, mixed_table, moons_model, trained, weight_model
+from engine.models.evaluation import evaluate
+from engine.models.model import TrainedModel
+from tests.engine.trained import fruit_model, mixed_table, moons_model, trained, weight_model
 
 
 def predictions(model: TrainedModel, table: Table) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 
 from engine.errors import BadModel
 from engine.execution.plan import State
-from engine.training.history import safetensors_metadata
+from engine.models.safetensors_header import safetensors_metadata
 
 LEAST = 2  # the first and the last are always kept
 

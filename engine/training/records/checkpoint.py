@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 
 from engine.errors import BadModel
 from engine.execution.plan import Best, State
-from engine.training.history import safetensors_metadata
+from engine.models.safetensors_header import safetensors_metadata
 
 
 @dataclass(frozen=True, slots=True)

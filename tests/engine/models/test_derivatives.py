@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from engine.errors import BadData
+from engine.models.derivatives import Derivatives, chosen_output, derivatives
+from engine.models.model import TrainedModel
 from engine.nn.activations import ACTIVATIONS
-from engine.training.derivatives import Derivatives, chosen_output, derivatives
-from engine.training.model import TrainedModel
-from tests.engine.models import fruit_model, moons_model, weight_model
+from tests.engine.trained import fruit_model, moons_model, weight_model
 
 ROWS = [[0.52, -0.21], [-0.93, 0.94], [1.54, 0.13], [0.01, 0.02]]
 FRUIT = [[31.0, True, "red"], [22.5, False, "green"], [40.0, True, "blue"]]
@@ -134,7 +134,7 @@ def test_many_rows_are_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch) -> No
     draw = random.Random(3)
     rows = [[draw.uniform(-1, 2), draw.uniform(-1, 1)] for _ in range(500)]
     whole = derivatives(moons_model(), rows, order=2)
-    monkeypatch.setattr("engine.training.derivatives.CHUNK_CELLS", 2_000)
+    monkeypatch.setattr("engine.models.derivatives.CHUNK_CELLS", 2_000)
     parts = derivatives(moons_model(), rows, order=2)
     assert numbers(whole) == pytest.approx(numbers(parts), rel=1e-12, abs=1e-13)
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData, Problem, escaped
+from engine.models.instances import MAX_PROBLEMS, read_cells
 from engine.registry import did_you_mean
-from engine.training.instances import MAX_PROBLEMS, read_cells
 
 Array = NDArray[np.float64]
 NUMBERS = {float, int}  # a bool among floats would silently become 1.0

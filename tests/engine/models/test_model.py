@@ -11,7 +11,7 @@ from engine.data.reading.formats import table_from_rows
 from engine.data.samples import make_sample
 from engine.data.table import Table
 from engine.errors import BadData, BadModel
-from engine.training.model import TrainedModel
+from engine.models.model import TrainedModel
 from engine.training.trainer import Trainer
 from tests.engine.trainings import mixed_table, run, spec_for
 

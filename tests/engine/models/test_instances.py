@@ -7,7 +7,7 @@ import pytest
 
 from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData, Problem
-from engine.training.instances import encode_instances, instance_from_text
+from engine.models.instances import encode_instances, instance_from_text
 
 INPUTS = (
     Input("x1", "number", offset=1.0, scale=2.0, fill=3.0),

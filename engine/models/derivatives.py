@@ -24,12 +24,12 @@ from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData
 from engine.execution.array_predictor import Pass, forward_pass, slopes_of, unit_slopes
 from engine.execution.plan import unflatten
+from engine.models.instances import encode_instances
+from engine.models.model import TrainedModel
 from engine.nn.activations import ACTIVATIONS
 from engine.registry import did_you_mean
 from engine.spec.resolve import class_text
 from engine.spec.rules import shown
-from engine.training.instances import encode_instances
-from engine.training.model import TrainedModel
 
 Array = NDArray[np.float64]
 CHUNK_CELLS = 4_000_000  # numbers in flight: what is computed at once stays within a cache or two

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
-from engine.training import scoring
-from engine.training.scoring import ClassCounts
+from engine.models import scoring
+from engine.models.scoring import ClassCounts
 
 GENERATOR = np.random.default_rng(3)
 ACTUAL = GENERATOR.integers(0, 2, 150)

@@ -13,9 +13,9 @@ from engine.data.reading.formats import read_table, table_from_rows
 from engine.data.samples import make_sample
 from engine.data.table import Table
 from engine.errors import BadData
-from engine.training.batches import BatchPrediction
-from engine.training.model import TrainedModel
-from tests.engine.models import fruit_model, mixed_table, moons_model, trained, weight_model
+from engine.models.batches import BatchPrediction
+from engine.models.model import TrainedModel
+from tests.engine.trained import fruit_model, mixed_table, moons_model, trained, weight_model
 
 
 def output(model: TrainedModel, table: Table, *options: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save
 
 from engine.errors import BadModel
-from engine.training.history import HistoryBlock
+from engine.training.records.history import HistoryBlock
 from tests.engine.trainings import same_bits
 
 BLOCK = HistoryBlock(

@@ -9,8 +9,8 @@ import pytest
 
 from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData
-from engine.training.instances import encode_instances
-from engine.training.rows import RowReader
+from engine.models.instances import encode_instances
+from engine.models.rows import RowReader
 
 NUMBERS = (
     Input("x1", "number", offset=1.0, scale=2.0, lowest=-1.0, highest=1.0),

@@ -9,8 +9,8 @@ from typing import Any
 from engine.data.reading.formats import table_from_rows
 from engine.data.samples import make_sample
 from engine.data.table import Table
+from engine.models.model import TrainedModel
 from engine.spec import parse_spec
-from engine.training.model import TrainedModel
 from engine.training.trainer import Trainer
 
 MOONS: dict[str, Any] = {"n_samples": 100, "noise": 0.1, "random_state": 1337}

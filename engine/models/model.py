@@ -19,11 +19,11 @@ from engine.errors import BadModel, BadSpec
 from engine.execution.plan import LayerPlan, unflatten
 from engine.execution.predictor import Predictor, make_predictor
 from engine.execution.tally import predicted_classes
+from engine.models.instances import encode_instances, instance_from_text
+from engine.models.network import layer_plans, loss_of
+from engine.models.safetensors_header import safetensors_metadata
 from engine.spec.resolve import class_text
 from engine.spec.sections import TrainingSpec
-from engine.training.history import safetensors_metadata
-from engine.training.instances import encode_instances, instance_from_text
-from engine.training.preparation import layer_plans, loss_of
 
 Array = NDArray[np.float64]
 FORMAT = 1

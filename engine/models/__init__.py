@@ -1,0 +1,1 @@
+"""Trained models: raw rows in; answers, their derivatives and how good they are out. Knows no training."""

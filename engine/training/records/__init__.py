@@ -1,0 +1,1 @@
+"""What a training writes down on its way, as bytes: history, checkpoints, snapshots."""
