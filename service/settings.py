@@ -1,5 +1,6 @@
 """Every setting of the service, once: name, type, default, help; read from GRADHOUSE_* variables."""
 
+import re
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from importlib import import_module
@@ -19,6 +20,8 @@ PREFIX = "GRADHOUSE_"
 KIB, MIB = 2**10, 2**20
 
 _DATA_DIR = Path("gradhouse-data")
+_SQL = ("sqlite", "postgresql", "postgresql+psycopg", "postgres")
+_REDIS = ("redis", "rediss", "unix", "redis+socket")
 
 
 class BadSettings(ValueError):
@@ -26,30 +29,27 @@ class BadSettings(ValueError):
 
 
 def _setting(
-    default: Any,
-    help_text: str,
-    *,
-    least: float | None = None,
-    most: float | None = None,
-    secret: bool = False,
+    default: Any, text: str, *, least: float | None = None, most: float | None = None, secret: bool = False
 ) -> Any:
-    metadata = {"help": help_text, "least": least, "most": most}
+    metadata = {"help": text, "least": least, "most": most}
     return field(default=default, metadata=metadata, repr=not secret)  # what holds a password is not printed
 
 
-def _choice(default: str, options: tuple[str, ...], help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text, "options": options})
+def _choice(default: str, options: tuple[str, ...], text: str) -> Any:
+    return field(default=default, metadata={"help": text, "options": options})
+
+
+def _address(text: str, schemes: tuple[str, ...]) -> Any:
+    return field(default="", metadata={"help": text, "schemes": schemes}, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one process. Times are in seconds, sizes in bytes."""
 
-    database_url: str = _setting(
-        "", "SQLAlchemy URL of the database; empty: SQLite in the data directory", secret=True
-    )
-    broker_url: str = _setting(
-        "", "redis:// URL of the broker; empty: a local Redis; `up` brings its own", secret=True
+    database_url: str = _address("SQLAlchemy URL of the database; empty: SQLite in the data directory", _SQL)
+    broker_url: str = _address(
+        "redis:// URL of the broker; empty: a local Redis; `up` brings its own", _REDIS
     )
     data_dir: Path = _setting(  # noqa: RUF009 - a path is immutable
         _DATA_DIR, "where datasets, SQLite and the embedded broker live"
@@ -64,9 +64,7 @@ class Settings:
     host: str = _setting("127.0.0.1", "address the API listens on")
     port: int = _setting(8137, "port the API listens on", least=1, most=65535)
 
-    require_keys: bool = _setting(
-        default=False, help_text="whether loopback asks for keys too; others always do"
-    )
+    require_keys: bool = _setting(default=False, text="whether loopback asks for keys too; others always do")
     max_keys: int = _setting(1_000, "most keys that open at once", least=1, most=100_000)
 
     allowed_hosts: str = _setting(
@@ -91,7 +89,7 @@ class Settings:
     log_level: str = _choice("INFO", ("DEBUG", "INFO", "WARNING", "ERROR"), "least level that is logged")
     log_format: str = _choice("console", ("console", "json"), "a line for people, or one JSON object a line")
     tracing: bool = _setting(
-        default=False, help_text="whether spans go to OpenTelemetry (the extra otel, OTEL_* variables)"
+        default=False, text="whether spans go to OpenTelemetry (the extra otel, OTEL_* variables)"
     )
     log_requests: str = _choice(
         "no_probes",
@@ -141,7 +139,7 @@ class Settings:
         25.0, "after which an event stream ends, to be resumed", least=0.1, most=300
     )
 
-    webhook_private: bool = _setting(default=False, help_text="whether webhooks may go to private addresses")
+    webhook_private: bool = _setting(default=False, text="whether webhooks may go to private addresses")
     webhook_seconds: float = _setting(10.0, "patience with a webhook's receiver", least=0.1, most=60)
     webhook_attempts: int = _setting(7, "attempts before a webhook is given up", least=1, most=20)
     webhook_pause_seconds: float = _setting(5.0, "pause after a first failed attempt; then x 5", least=0.01)
@@ -287,6 +285,9 @@ def _reason(error: EnvError) -> str:
 def _rules(metadata: Any) -> "list[Callable[[Any], Any]]":
     if options := metadata.get("options"):
         return [validate.OneOf(options, error="must be one of {choices}, got {input}")]
+    if schemes := metadata.get("schemes"):  # the text does not tell what was found: it may hold a password
+        begins = "|".join(re.escape(f"{scheme}://") for scheme in schemes)
+        return [validate.Regexp(f"$|{begins}", error=f"must begin with {'://, '.join(schemes)}://")]
     least, most = metadata["least"], metadata["most"]
     if least is None:
         return []

@@ -67,3 +67,21 @@ def test_what_holds_a_password_is_not_printed() -> None:
 def test_hosts_are_names_between_commas() -> None:
     assert Settings(allowed_hosts=" A.example, b.example ,").hosts == {"a.example", "b.example"}
     assert Settings().hosts == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("GRADHOUSE_DATABASE_URL", "mysql://me:hunter2@db/gradhouse", "sqlite://, postgresql://"),
+        ("GRADHOUSE_DATABASE_URL", "me:hunter2@db/gradhouse", "sqlite://, postgresql://"),
+        ("GRADHOUSE_BROKER_URL", "amqp://me:hunter2@broker", "redis://, rediss://, unix://"),
+    ],
+)
+def test_an_address_of_another_kind_is_refused_and_its_password_not_told(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BadSettings) as refusal:
+        load_settings()
+    assert f"{variable} must begin with {expected}" in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
