@@ -117,7 +117,6 @@ def db() -> None:
 def upgrade(data_dir: Path | None) -> None:
     """Bring the database to the revision that this version needs. Safe to repeat."""
     settings = _settings("db", data_dir=data_dir)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     click.echo(f"the database is at revision {_run('service.tables.schema', settings)}")
 
 
@@ -275,8 +274,10 @@ def _reason(error: Exception) -> str | None:
     name = type(error).__name__
     if name in _REFUSALS:
         return str(error)
-    if name == "OperationalError":
+    if name in {"DatabaseError", "OperationalError"}:
         return f"the database does not answer: {str(getattr(error, 'orig', error)).splitlines()[0]}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
     return None
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,13 +20,16 @@ from engine.spec import parse_spec
 from engine.training.trainer import Trainer
 from service.broker import connect
 from service.presence import Presence
-from service.settings import Settings, describe_settings
+from service.settings import BadSettings, Settings, describe_settings
+from service.storage import MissingBytes, StorageAway, open_storage
 from service.tables import HEAD, schema
 from service.tables.base import Database, DatabaseError
 
 SKEW_SECONDS = 2.0  # leases run on the database's clock: other clocks only confuse readers of logs
 LITTLE_SPACE, TOO_LITTLE_SPACE = 2 * 2**30, 200 * 2**20  # bytes
 PRIVATE = 0o077  # the bits of a mode that open a folder to others
+CODE_CACHE = "GRADHOUSE_CODE_CACHE"
+OTHER_VARIABLES = (CODE_CACHE, "GRADHOUSE_KEY", "GRADHOUSE_URL")  # read by the compiler, and by clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,13 @@ class Finding:
 
 def run(settings: Settings) -> list[Finding]:
     """Everything that was looked at. Changes nothing; works while the service runs and while it does not."""
-    found = [*_names(), _python(), *_folders(settings), *_database(settings), *_broker(settings)]
-    return [*found, _compiler()]
+    found = [*_names(), _python(), *_folders(settings), *_bucket(settings), *_database(settings)]
+    return [*found, *_broker(settings), *_compiler()]
 
 
 def _names() -> Iterator[Finding]:
     """Settings are right, or we would not be here; but a misspelt name is silently none."""
-    known = [each["variable"] for each in describe_settings()]
+    known = [*OTHER_VARIABLES, *(each["variable"] for each in describe_settings())]
     strange = sorted(name for name in os.environ if name.startswith("GRADHOUSE_") and name not in known)
     for name in strange:
         meant = did_you_mean(name, known)
@@ -99,10 +103,26 @@ def _space(folder: Path) -> Finding:
     return Finding("warning", "disk", fact, remedy) if free < LITTLE_SPACE else Finding("ok", "disk", fact)
 
 
+def _bucket(settings: Settings) -> Iterator[Finding]:
+    if not settings.s3_bucket:
+        return
+    try:
+        open_storage(settings).read("0" * 64)  # says, as every start does, that this service uses the bucket
+    except MissingBytes:
+        yield Finding("ok", "bucket", f"{settings.s3_bucket} is read and written")
+    except (BadSettings, StorageAway) as error:
+        remedy = "start the store, or correct GRADHOUSE_S3_*"
+        yield Finding("wrong", "bucket", str(error).splitlines()[0], remedy)
+
+
 def _database(settings: Settings) -> Iterator[Finding]:
     database = Database(settings.database, pool_size=1)
     try:
-        yield from _asked(database)
+        if schema.exists(database):
+            yield from _asked(database)
+        else:
+            remedy = "`gradhouse up` makes it, or `gradhouse db upgrade`"
+            yield Finding("warning", "database", f"there is no {database.engine.url.database} yet", remedy)
     except DatabaseError as error:
         reason = str(error.orig).strip().splitlines()[0]
         remedy = "start it, or correct GRADHOUSE_DATABASE_URL"
@@ -175,16 +195,31 @@ def _clock(what: str, read: Callable[[], float]) -> Finding:
     return Finding("warning", what, f"{skew:+.1f} s from this host's", "let all hosts follow one time server")
 
 
-def _compiler() -> Finding:
+def _compiler() -> Iterator[Finding]:
     table = make_sample("xor", {})
     spec = parse_spec({"target": "y", "training": {"epochs": 1}}, table.profile())
     began = time.monotonic()
-    trainer = Trainer(spec, table)
-    for _ in trainer.blocks():
-        pass
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        trainer = Trainer(spec, table)
+        for _ in trainer.blocks():
+            pass
     fact = (
         f"a training runs on {trainer.executor_name} ({trainer.numerics}), {time.monotonic() - began:.2f} s"
     )
-    if trainer.executor_name == "compiled":
-        return Finding("ok", "compiler", fact)
-    return Finding("warning", "compiler", fact, "llvmlite has no code for this machine: trainings are slower")
+    if trainer.executor_name != "compiled":
+        remedy = "llvmlite has no code for this machine: trainings are slower"
+        yield Finding("warning", "compiler", fact, remedy)
+        return
+    yield Finding("ok", "compiler", fact)
+    yield _object_cache([str(each.message) for each in said])
+
+
+def _object_cache(said: list[str]) -> Finding:
+    for text in said:
+        if text.startswith("compiled code is not kept: "):
+            remedy = f"name a directory in {CODE_CACHE}, this user's own and 0700, else each start compiles"
+            return Finding("warning", "object cache", text, remedy)
+    if os.environ.get(CODE_CACHE) == "off":
+        return Finding("ok", "object cache", f"{CODE_CACHE} is off: each start compiles anew")
+    return Finding("ok", "object cache", "compiled code is kept")

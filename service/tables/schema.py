@@ -51,6 +51,12 @@ def revision(database: Database) -> str | None:
         return found
 
 
+def exists(database: Database) -> bool:
+    """Whether there is a database to look at: SQLite makes an empty one for whoever looks."""
+    url = database.engine.url
+    return url.get_backend_name() != "sqlite" or url.database is None or Path(url.database).exists()
+
+
 def require_current(database: Database, *, or_newer: bool = True) -> None:
     """Raises OutdatedSchema unless the database has the revision that this code needs, or a newer one.
 
@@ -89,6 +95,7 @@ def upgrade(database: Database, to: str = "head") -> None:
 
 def run(settings: Settings) -> str:
     """`gradhouse db upgrade`: brings the settings' database up to date; its revision."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(settings.database, pool_size=1)
     upgrade(database)
     database.close()

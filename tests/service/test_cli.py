@@ -93,6 +93,20 @@ def test_a_database_that_is_away_is_one_line(command: str, tmp_path: Path) -> No
     assert "Traceback" not in answer.stderr
 
 
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "gradhouse.db").write_text("no database " * 1000)
+    answer = _gradhouse("prune", "--data-dir", str(tmp_path))
+    assert answer.returncode == 1
+    assert answer.stderr == "Error: the database does not answer: file is not a database\n"
+
+
+def test_what_the_disk_refuses_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = _gradhouse("db", "upgrade", "--data-dir", str(tmp_path / "file" / "data"))
+    assert answer.returncode == 1
+    assert answer.stderr == f"Error: {tmp_path}/file/data: Not a directory\n"
+
+
 def test_the_database_is_upgraded_once_and_again_without_change(tmp_path: Path) -> None:
     for _ in range(2):
         answer = _gradhouse("db", "upgrade", "--data-dir", str(tmp_path / "data"))

@@ -1,5 +1,9 @@
 """The doctor finds what is wrong, and says how to mend it."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +72,14 @@ def test_what_is_away_is_named_with_its_remedy(settings: Settings, tmp_path: Pat
     assert "GRADHOUSE_BROKER_URL" in remedies["broker"]
 
 
+def test_a_database_that_is_not_there_yet_is_not_made_by_looking(settings: Settings, tmp_path: Path) -> None:
+    (finding,) = doctor._database(replace(settings, database_url=f"sqlite:///{tmp_path}/new.db"))
+    assert (finding.level, "gradhouse up" in finding.remedy) == ("warning", True)
+    assert not (tmp_path / "new.db").exists()
+
+
 def test_an_empty_database_wants_an_upgrade(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
     found = doctor.run(replace(settings, database_url=f"sqlite:///{tmp_path}/empty.db"))
     (finding,) = (each for each in found if each.what == "migrations")
     assert (finding.level, finding.remedy) == ("wrong", "gradhouse db upgrade")
@@ -90,6 +101,26 @@ def test_a_misspelt_setting_is_found(settings: Settings, monkeypatch: pytest.Mon
     assert finding.remedy == "did you mean GRADHOUSE_LOG_LEVEL?"
 
 
+def test_variables_of_other_parts_are_no_misspelt_settings(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in doctor.OTHER_VARIABLES:
+        monkeypatch.setenv(name, "off")
+    assert levels(doctor.run(settings))["settings"] == "ok"
+
+
+def test_a_cache_of_code_that_others_may_write_is_found(tmp_path: Path) -> None:
+    cache = tmp_path / "code"
+    cache.mkdir()
+    cache.chmod(0o777)
+    environment = {**os.environ, doctor.CODE_CACHE: str(cache), "GRADHOUSE_DATA_DIR": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "service.cli", "doctor", "--json"]  # a process that has compiled nothing
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    (finding,) = (each for each in json.loads(told.stdout) if each["what"] == "object cache")
+    assert (finding["level"], str(cache) in finding["fact"]) == ("warning", True)
+    assert doctor.CODE_CACHE in finding["remedy"]
+
+
 def test_folders_that_are_open_to_others_are_found(settings: Settings) -> None:
     settings.data_dir.mkdir()
     settings.data_dir.chmod(0o755)
@@ -107,3 +138,20 @@ def test_clocks_that_differ_are_found() -> None:
     finding = doctor._clock("database clock", lambda: 0.0)
     assert finding.level == "warning"
     assert "time server" in finding.remedy
+
+
+def test_a_bucket_that_does_not_answer_is_found(settings: Settings) -> None:
+    nowhere = replace(
+        settings,
+        s3_bucket="gradhouse",
+        s3_endpoint="http://127.0.0.1:1",
+        s3_access_key_id="me",
+        s3_secret_access_key="secret",
+    )
+    (finding,) = (each for each in doctor.run(nowhere) if each.what == "bucket")
+    assert finding.level == "wrong"
+    assert "GRADHOUSE_S3_" in finding.remedy
+
+
+def test_a_bucket_that_answers_is_told(bucket_settings: Settings) -> None:
+    assert levels(doctor.run(bucket_settings))["bucket"] == "ok"
