@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+import getpass
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 from click import Command, Context, Group
 
 from service.cli import main
+from service.operations.doctor import CODE_CACHE
 from service.settings import describe_settings
 from service.telemetry.metrics import Figure, catalogue
 
@@ -57,18 +64,32 @@ def test_the_image_copies_files_that_exist_and_runs_without_root() -> None:
     assert any(re.fullmatch(r"USER (?!root)\w+", line) for line in lines)
 
 
+def test_the_compose_file_is_what_its_specification_takes() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    command.append(str(ROOT / "docker-compose.yml"))
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout
+
+
 MANIFESTS = [
     document
     for path in sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+    if path.name != "kustomization.yaml"
     for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
 ]
+KUBERNETES = ("1.28", "1.33")  # of the past and of today
 PODS = {
     each["metadata"]["name"]: each["spec"]["template"]["spec"]
     for each in MANIFESTS
     if each["kind"] in {"Deployment", "Job"}
 }
+PODS_LABELS = {
+    each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"]
+    for each in MANIFESTS
+    if each["kind"] == "Deployment"
+}
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
-KNOWN = {setting["variable"] for setting in describe_settings()}
+KNOWN = {setting["variable"] for setting in describe_settings()} | {CODE_CACHE}
 
 
 def require_command(words: list[str]) -> None:
@@ -79,6 +100,20 @@ def require_command(words: list[str]) -> None:
         assert found is not None, f"gradhouse has no command {words[0]}"
         command, words = found, words[1:]
     command.make_parser(Context(command)).parse_args(list(words))
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+@pytest.mark.parametrize("document", MANIFESTS, ids=lambda each: f"{each['kind']}-{each['metadata']['name']}")
+def test_a_manifest_is_what_kubernetes_takes(document: dict[str, Any], version: str) -> None:
+    kubernetes_validate.validate(document, version, strict=True)  # strict: no member that it does not know
+
+
+def test_a_manifest_with_a_slip_is_refused() -> None:
+    document = copy.deepcopy(next(each for each in MANIFESTS if each["kind"] == "Deployment"))
+    (container,) = document["spec"]["template"]["spec"]["containers"]
+    container["readynessProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(document, KUBERNETES[-1], strict=True)
 
 
 @pytest.mark.parametrize("name", PODS)
@@ -126,6 +161,22 @@ def test_the_workers_scale_by_a_metric_that_exists() -> None:
     assert {rule["seriesQuery"] for rule in rules["rules"]["external"]} == wanted
 
 
+def test_the_series_have_the_labels_that_the_autoscaler_asks_for() -> None:
+    adapter, scrape = (
+        yaml.safe_load((ROOT / "deploy/prometheus" / name).read_text(encoding="utf-8"))
+        for name in ("adapter.yml", "scrape-kubernetes.yml")
+    )
+    (job,) = scrape["scrape_configs"]
+    given = {rule["target_label"] for rule in job["relabel_configs"] if "target_label" in rule}
+    (kept,) = (rule["regex"] for rule in job["relabel_configs"] if rule.get("action") == "keep")
+    assert all(set(rule["resources"]["overrides"]) <= given for rule in adapter["rules"]["external"])
+    labels = PODS_LABELS["gradhouse-api"]
+    assert kept == f"{labels['app']};{labels['part']}"
+    text = (ROOT / "deploy/kubernetes/kustomization.yaml").read_text(encoding="utf-8")
+    (discovery,) = job["kubernetes_sd_configs"]
+    assert discovery["namespaces"]["names"] == [yaml.safe_load(text)["namespace"]]
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_a_unit_starts_commands_and_sets_settings_that_exist(unit: Path) -> None:
     lines = [line.partition("=") for line in unit.read_text(encoding="utf-8").splitlines() if "=" in line]
@@ -138,9 +189,28 @@ def test_a_unit_starts_commands_and_sets_settings_that_exist(unit: Path) -> None
     assert ("User", "=", "gradhouse") in lines
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_systemd_finds_no_fault_in_a_unit(unit: Path, tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is missing: the units were NOT verified")
+    text = unit.read_text(encoding="utf-8").replace("/opt/gradhouse/bin/gradhouse", sys.executable)
+    copied = tmp_path / unit.name
+    copied.write_text(text.replace("User=gradhouse", f"User={getpass.getuser()}"), encoding="utf-8")
+    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(copied)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
 def test_the_units_share_settings_that_exist() -> None:
     lines = (ROOT / "deploy/systemd/gradhouse.env").read_text(encoding="utf-8").splitlines()
     assert {line.partition("=")[0] for line in lines if not line.startswith("#")} <= KNOWN
+
+
+def test_the_questions_of_the_guide_ask_for_figures_that_exist() -> None:
+    text = (ROOT / "docs/how-to/watch-the-service.md").read_text(encoding="utf-8")
+    asked = set(re.findall(r"gradhouse_[a-z_]+", text))
+    assert len(asked) >= 6
+    assert asked <= {name for figure in catalogue() for name in _series(figure)}
 
 
 def test_the_dashboard_draws_every_figure_and_no_other() -> None:
