@@ -3,6 +3,7 @@
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,40 @@ def test_two_processes_fill_one_cache_at_once(tmp_path: Path) -> None:
     assert [process.communicate()[0].strip() for process in running] == [expected] * 2
     assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".o"}
     assert len(list((tmp_path / "cache").iterdir())) == 20
+
+
+WAITING = """
+define void @run(ptr %words) {
+entry:
+  %answer = getelementptr i64, ptr %words, i64 1
+  %result = getelementptr i64, ptr %words, i64 2
+  store volatile i64 1, ptr %words
+  br label %wait
+wait:
+  %turn = phi i64 [ 0, %entry ], [ %next, %wait ]
+  %next = add i64 %turn, 1
+  %seen = load volatile i64, ptr %answer
+  %heard = icmp ne i64 %seen, 0
+  %tired = icmp eq i64 %next, 8589934592
+  %over = select i1 %heard, i1 true, i1 %tired
+  br i1 %over, label %end, label %wait
+end:
+  store i64 %seen, ptr %result
+  ret void
+}
+"""
+
+
+def test_other_threads_run_while_a_function_does() -> None:
+    """It says that it runs, and waits for an answer; nobody could give one while it held Python's lock."""
+    words = np.zeros(3, np.int64)
+    run = compile_text(WAITING, ("run",), None, None).function("run", 1)
+    thread = threading.Thread(target=run, args=(words.ctypes.data,))
+    thread.start()
+    while thread.is_alive():
+        if words[0] and not words[1]:
+            words[1] = 7
+    assert words[2] == 7
 
 
 def test_targets_tell_their_registers() -> None:
