@@ -86,12 +86,12 @@ def create_app(settings: Settings | None = None) -> Application:
     settings = settings or load_settings()
     app = Application(__name__)
     bodies.install(app, max_body_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
-    observing.install(app, RequestLog(settings), parts.owner)
-    requests.install(app, bind_host=settings.host, hosts=settings.hosts, keyed=settings.keyed)
     app.places = BoundedSemaphore(settings.api_threads)
     admission.install(
         app, parts.owner, app.places, max_readers=settings.max_readers, threads=settings.api_threads
     )
+    observing.install(app, RequestLog(settings), parts.owner)
+    requests.install(app, bind_host=settings.host, hosts=settings.hosts, keyed=settings.keyed)
     encodings.install(app, max_body_bytes=settings.max_body_bytes)
     problems.install(app, as_service_error)
     made = _make_parts(settings)

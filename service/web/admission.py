@@ -4,6 +4,10 @@ A body that stalls holds its thread until the client hangs up: the server ends s
 there are threads for so many readers beside those that answer, and one owner has half of the readers at most.
 The first few keep the place in which they are answered: most bodies are there at once, and a place given back
 would have to be waited for anew. The others read without one: stalled bodies hold half of the places at most.
+
+What an endpoint leaves unread, as a refusal does, is read here if it is small, else the connection ends with
+the answer. The server would end it anyway where the body has not come yet, and silently: the client's next
+request on it would stay without an answer.
 """
 
 import threading
@@ -11,9 +15,16 @@ from collections.abc import Callable
 from threading import BoundedSemaphore
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Response, request
 
 from service.errors import ServiceError
+
+# As much as a client sends in one go; what is longer is its to send again, on another connection.
+DRAINED_BYTES = 2**16
+REFUSED = (
+    ""  # the owner of bodies that are read only to be thrown away: whoever sends them, half of the readers
+)
+_BODY = "gradhouse.body"  # in the environ: others put what unpacks it in its place
 
 
 class Readers:
@@ -52,13 +63,33 @@ class Body:
     """The body as the server gives it; each piece that is asked for has a reader until it is there."""
 
     def __init__(
-        self, source: Any, readers: Readers, owner: Callable[[], str], places: BoundedSemaphore
+        self,
+        source: Any,
+        length: int | None,
+        readers: Readers,
+        owner: Callable[[], str],
+        places: BoundedSemaphore,
     ) -> None:
         self._source, self._readers, self._owner, self._places = source, readers, owner, places
+        self._left = length  # None where only its end tells how long it is
 
     def read(self, size: int = -1) -> bytes:
         """What the server's own stream gives. Raises ServiceError where too many wait."""
-        owner = self._owner()
+        return self._read(self._owner(), size)
+
+    def drain(self) -> bool:
+        """Reads what is left of a small body; says whether the connection can go on behind it."""
+        if self._left == 0:
+            return True
+        if self._left is None or self._left > DRAINED_BYTES:
+            return False
+        try:
+            self._read(REFUSED, -1)
+        except ServiceError:  # too many stall
+            return False
+        return True
+
+    def _read(self, owner: str, size: int) -> bytes:
         keeps_place = self._readers.enter(owner)
         if not keeps_place:
             self._places.release()
@@ -68,6 +99,10 @@ class Body:
             self._readers.leave(owner)  # first: who waits for a place no longer waits for bytes
             if not keeps_place:
                 self._places.acquire()
+        if size < 0 or (size and not data):  # the end
+            self._left = 0
+        elif self._left is not None:
+            self._left -= len(data)
         return data
 
 
@@ -79,9 +114,17 @@ def install(
 
     def before() -> None:
         environ = request.environ
-        length = environ.get("CONTENT_LENGTH")
+        length = environ.get("CONTENT_LENGTH", "")
         if length == "0" or (not length and "HTTP_TRANSFER_ENCODING" not in environ):
             return  # nothing to wait for
-        environ["wsgi.input"] = Body(environ["wsgi.input"], readers, owner, places)
+        known = int(length) if length.isdecimal() else None
+        environ["wsgi.input"] = environ[_BODY] = Body(environ["wsgi.input"], known, readers, owner, places)
+
+    def after(response: Response) -> Response:
+        body: Body | None = request.environ.get(_BODY)
+        if body is not None and not body.drain():
+            response.headers["Connection"] = "close"
+        return response
 
     app.before_request(before)
+    app.after_request(after)

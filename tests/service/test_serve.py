@@ -1,6 +1,7 @@
 """The API process: its application, and what it refuses."""
 
 import gzip
+import http.client
 import select
 import socket
 from collections.abc import Iterator
@@ -41,12 +42,19 @@ def api(sqlite_url: str, valkey: ValkeyServer, tmp_path: Path) -> Iterator[int]:
 
 
 @pytest.fixture
-def keyed_api(sqlite_url: str, valkey: ValkeyServer, tmp_path: Path) -> Iterator[int]:
-    """The port of a running API that asks for keys; one is there."""
+def key(sqlite_url: str) -> str:
+    """A key that may write."""
     database = Database(sqlite_url)
     with database.session() as db:
-        keys.add(db, owner="alice", scope=Scope.WRITE, most=1)
+        _row, key = keys.add(db, owner="alice", scope=Scope.WRITE, most=1)
     database.close()
+    return key
+
+
+@pytest.fixture
+def keyed_api(key: str, sqlite_url: str, valkey: ValkeyServer, tmp_path: Path) -> Iterator[int]:
+    """The port of a running API that asks for keys and knows one."""
+    assert key
     with _running(sqlite_url, valkey, tmp_path, require_keys=True) as port:
         yield port
 
@@ -133,6 +141,43 @@ def test_the_body_of_a_request_without_a_good_key_is_not_read(keyed_api: int) ->
         for connection in stalled:
             assert connection.recv(4096).startswith(b"HTTP/1.1 401")
             connection.close()
+
+
+REFUSED: dict[str, tuple[str, str, dict[str, str], int]] = {
+    "a foreign page": ("POST", "/api/v1/jobs", {"Origin": "http://evil.example"}, 403),
+    "a wrong key": ("POST", "/api/v1/jobs", {"Authorization": "Bearer gradhouse_wrong"}, 401),
+    "a media type": ("POST", "/api/v1/jobs", {"Content-Type": "text/plain"}, 415),
+    "a missing model": ("POST", "/api/v1/models/none/predictions", {"Content-Type": "application/json"}, 404),
+    "a missing address": ("POST", "/nowhere", {}, 404),
+    "another method": ("PUT", "/api/v1/jobs", {}, 405),
+    "a body that nobody asked for": ("GET", "/healthz", {}, 200),
+}
+
+
+@pytest.mark.system
+def test_a_connection_outlives_refusals_of_small_bodies(keyed_api: int, key: str) -> None:
+    """The head and the body go separately, so that the answer can be there before the body is."""
+    for what, (method, address, headers, status) in REFUSED.items():
+        connection = http.client.HTTPConnection("127.0.0.1", keyed_api, timeout=20)
+        for _ in range(300):
+            connection.putrequest(method, address)
+            for name, value in {"Authorization": f"Bearer {key}", "Content-Length": "9", **headers}.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            connection.send(b"x" * 9)
+            response = connection.getresponse()
+            response.read()
+            assert (response.status, response.getheader("Connection")) == (status, None), what
+            assert connection.sock is not None, what
+        connection.close()
+
+
+@pytest.mark.system
+def test_a_connection_ends_with_the_refusal_of_a_large_body(api: int) -> None:
+    head = b"POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+    said = answers(api, head)
+    assert said.startswith(b"HTTP/1.1 415")
+    assert b"connection: close" in said
 
 
 CSV = b"x,y\n1,a\n2,b\n"

@@ -100,3 +100,48 @@ def test_a_request_that_has_ended_reads_no_more(app: Application, address: str) 
         except TypeError:
             assert address == "/broken"
     assert _send(app) == "9"
+
+
+def _refused(app: Flask, body: Any, **environ: str) -> str | None:
+    """What the answer says of the connection where the endpoint looks at no body."""
+    overrides = {"wsgi.input": body, "CONTENT_LENGTH": "9", **environ}
+    return app.test_client().post("/unread", environ_overrides=overrides).headers.get("Connection")
+
+
+def test_a_small_body_that_nobody_wanted_is_read(app: Application) -> None:
+    body = BytesIO(b"x" * 9)
+    assert _refused(app, body) is None
+    assert body.read() == b""
+
+
+def test_the_connection_ends_behind_a_large_body_that_nobody_wanted(app: Application) -> None:
+    body = BytesIO(b"x" * 9)
+    assert _refused(app, body, CONTENT_LENGTH=str(admission.DRAINED_BYTES + 1)) == "close"
+    assert body.tell() == 0
+
+
+def test_the_connection_ends_behind_chunks_that_nobody_wanted(app: Application) -> None:
+    chunks = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+    assert _refused(app, BytesIO(b"x"), **chunks) == "close"
+
+
+def test_the_connection_goes_on_behind_chunks_that_were_read(app: Application) -> None:
+    environ = {"wsgi.input": BytesIO(b"x" * 25), "CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+    response = app.test_client().post("/", environ_overrides=environ)
+    assert (response.text, response.headers.get("Connection")) == ("25", None)
+
+
+def test_unwanted_bodies_that_stall_are_bounded(app: Application) -> None:
+    stalled = []
+    for _ in range(MOST // 2):
+        body = Stalled()
+        body.read()  # its first byte
+        thread = threading.Thread(target=_refused, args=(app, body))
+        thread.start()
+        assert body.asked.wait(20)
+        stalled.append((body, thread))
+    assert _refused(app, BytesIO(b"x" * 9)) == "close"
+    assert _send(app, "bob") == "9"
+    for body, thread in stalled:
+        body.end()
+        thread.join()
