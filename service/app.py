@@ -86,9 +86,9 @@ def create_app(settings: Settings | None = None) -> Application:
     settings = settings or load_settings()
     app = Application(__name__)
     bodies.install(app, max_body_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
-    app.places = BoundedSemaphore(settings.api_threads)
+    app.turns = admission.Turns(settings.api_threads)
     admission.install(
-        app, parts.owner, app.places, max_readers=settings.max_readers, threads=settings.api_threads
+        app, parts.owner, app.turns, max_readers=settings.max_readers, threads=settings.api_threads
     )
     observing.install(app, RequestLog(settings), parts.owner)
     requests.install(app, bind_host=settings.host, hosts=settings.hosts, keyed=settings.keyed)

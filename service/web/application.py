@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from threading import BoundedSemaphore
 from typing import IO, Any, cast
 
 from flask import Flask
@@ -10,6 +9,8 @@ from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask.wrappers import Request, Response
 from werkzeug.routing import MapAdapter
 from werkzeug.utils import cached_property
+
+from service.web.admission import Turns
 
 # Addresses known by heart, a kilobyte each: the few that are asked again and again. Paths are strangers' to
 # choose, and those of jobs come and go.
@@ -52,16 +53,19 @@ class Application(Flask):
         super().__init__(import_name, static_folder=None)
         self.session_interface = _NoSessions()
         self.found: dict[tuple[str, str], Any] = {}  # by method and path
-        self.places = BoundedSemaphore(sys.maxsize)
+        self.turns = Turns(sys.maxsize)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Answers as Flask does, where `places` bounds how many at once: threads are in one another's way.
+        """Answers as Flask does, in turns: threads are in one another's way.
 
-        A stream, whose pieces the server asks for only afterwards, holds a thread and none of these places.
-        Most of those who wait for a body hold none either: see service.web.admission.
+        A stream, whose pieces the server asks for only afterwards, holds a thread and no turn. Most of those
+        who wait for a body hold none either: see service.web.admission.
         """
-        with self.places:
+        self.turns.enter()
+        try:
             return self.wsgi_app(environ, start_response)
+        finally:
+            self.turns.leave()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function as it is: Flask would ask each hook and view, each time, if it is a coroutine."""

@@ -1,7 +1,6 @@
 """Flask, without what is not needed: it must find the very endpoints that Flask finds."""
 
 from collections.abc import Callable
-from threading import BoundedSemaphore
 
 import pytest
 from flask import Flask, Response, jsonify, request, session
@@ -10,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.test import EnvironBuilder
 
 from service.web import application
+from service.web.admission import Turns
 from service.web.application import Application
 
 ADDRESSES = ["/things/a", "/things/b@3", "/things/a%2Fb", "/things/é", "/things/a/", "//things/a", "/nothing"]
@@ -40,23 +40,30 @@ def test_every_address_is_answered_as_flask_answers_it(path: str, method: str) -
         assert set(answer.allow) == set(expected.allow)
 
 
-def test_a_request_holds_a_place_and_a_stream_none() -> None:
-    app, places, free_within = Application("ours"), BoundedSemaphore(1), list[bool]()
+class _Turns(Turns):
+    """Knows how many turns are taken."""
 
-    def is_free() -> bool:
-        if free := places.acquire(blocking=False):
-            places.release()
-        return free
+    taken = 0
+
+    def enter(self) -> None:
+        self.taken += 1
+
+    def leave(self) -> None:
+        self.taken -= 1
+
+
+def test_a_request_takes_a_turn_and_a_stream_none() -> None:
+    app, turns, taken_within = Application("ours"), _Turns(1), list[int]()
 
     def stream() -> Response:
-        free_within.append(is_free())
+        taken_within.append(turns.taken)
         return Response(iter([b"in ", b"pieces"]))
 
-    app.places = places
+    app.turns = turns
     app.add_url_rule("/stream", "stream", stream)
     with app.test_client().get("/stream", buffered=False) as answer:
-        assert free_within == [False]
-        assert is_free()
+        assert taken_within == [1]
+        assert turns.taken == 0
         assert answer.data == b"in pieces"
 
 
