@@ -78,7 +78,7 @@ class Numbers:
         """(rows, inputs of the column), fitted on the training rows."""
         cells = self._trial.column(name)
         if isinstance(cells[0], str):
-            return np.array([[float(cell == value) for value in sorted(set(cells))] for cell in cells])
+            return self._categories(cells)
         if any(isinstance(cell, bool) for cell in cells):
             return np.array(cells, dtype=float)[:, None]
         numbers = np.array([math.nan if cell is None else cell for cell in cells])
@@ -87,6 +87,15 @@ class Numbers:
         offset, scale = _scaling(seen, self.spec["preprocessing"]["scale"])
         encoded: Array = ((np.where(np.isnan(numbers), fill, numbers) - offset) / scale)[:, None]
         return encoded
+
+    def _categories(self, cells: list[str]) -> Array:
+        """(rows, inputs): one input a category, in order, and one for all that are rare in training."""
+        training = [cell for cell, trains in zip(cells, self._training, strict=True) if trains]
+        least = self.spec["preprocessing"].get("min_category_rows", 1)
+        rare = {value for value in cells if training.count(value) < least}
+        own = sorted(set(cells) - rare)
+        inputs = [{value} for value in own] + ([rare] if rare else [])
+        return np.array([[float(cell in members) for members in inputs] for cell in cells])
 
     def _targets(self) -> Array:
         cells, task, loss = self._trial.column("y"), self.spec["task"], self.loss

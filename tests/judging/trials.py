@@ -51,7 +51,7 @@ def drawn(seed: int) -> Trial:
     columns = _columns(draw, task)
     weighted, split = "weight" in columns, "part" in columns
     features = [name for name in columns if name not in ("y", "weight", "part")]
-    spec = {
+    spec: dict[str, Any] = {
         "target": "y",
         "task": task,
         "features": features,
@@ -74,6 +74,8 @@ def drawn(seed: int) -> Trial:
             "early_stopping": None,
         },
     }
+    if "colour" in columns:
+        spec["preprocessing"]["min_category_rows"] = draw.choice((1, 1, 6))
     return Trial(seed, tuple(columns), tuple(zip(*columns.values(), strict=True)), spec)
 
 
