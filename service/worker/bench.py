@@ -20,6 +20,7 @@ from service.storage import Storage, open_storage
 from service.tables import batches
 from service.tables.base import Database, DatabaseError
 from service.tables.claims import Claimed
+from service.worker.clerk import Clerk
 
 TABLES_KEPT = 4
 _PLACES = 1 << 16  # process ids wrap round late: no two children of one worker share a place
@@ -164,6 +165,7 @@ class Bench:
     # Numerics that jobs were begun with and that this process does not have: it leaves those jobs to others.
     declined: set[str] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
+    clerk: Clerk = field(default_factory=Clerk)
 
     @classmethod
     def open(cls, settings: Settings, stopping: SharedFlag) -> Self:

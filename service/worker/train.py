@@ -11,22 +11,15 @@ from engine.models.model import TrainedModel
 from engine.spec import TrainingSpec
 from engine.training.cross_validation import CrossValidation
 from engine.training.records.history import HistoryBlock
-from engine.training.records.snapshots import Budget, Snapshots
+from engine.training.records.snapshots import Budget
 from engine.training.trainer import Trainer
 from service.storage import MissingBytes
 from service.tables import claims, datasets, models, queue
-from service.tables.base import DatabaseError, is_transient
 from service.tables.batches import Ending
 from service.tables.claims import Claimed, Flags, Progress
-from service.tables.history import Block
-from service.tables.snapshots import SnapshotBlock
 from service.worker.bench import Bench
-from service.worker.pace import Pace
+from service.worker.logbook import NOTHING_ASKED, Logbook
 from service.worker.problems import UnreadableSpec
-
-BLOCK_ROWS = 4096  # a reader of one row unpacks no more than so many
-
-_NOTHING_ASKED = Flags(cancel=False, stop=False)
 
 
 def _nothing() -> None:
@@ -42,12 +35,11 @@ class Training:
         self._bench, self._claimed = bench, claimed
         self._on_first_look = on_first_look
         self._began = self._looked_at = time.monotonic()
-        self._pending: list[HistoryBlock] = []
         spec = _read_spec(claimed.spec)
         table = bench.tables.get(claimed.dataset_sha256)
         self._trainer = _trainer(bench, claimed, spec, table)
-        self._pace = Pace(bench.settings, self._trainer.parameter_count)
-        self._saved_epoch, self._counted_seconds = self._trainer.epoch, self._trainer.seconds
+        self._logbook = Logbook(bench, claimed, self._trainer)
+        self._counted_seconds = self._trainer.seconds
 
     def run(self) -> Ending | None:
         """Trains until the job, or this claim on it, is over; what is to be written if the job is trained.
@@ -55,7 +47,7 @@ class Training:
         Raises LostLease and what the engine raises.
         """
         for block in self._trainer.blocks(self._bench.settings.chunk_seconds):
-            self._pending.append(block)
+            self._logbook.add(block)
             self._count(block)
             if self._trainer.done:
                 break
@@ -73,7 +65,7 @@ class Training:
                 self._give_back(reason)
                 return None
         # Nobody resumes what has succeeded: the last state is the model, no checkpoint.
-        return Ending(self._claimed, self._progress(checkpoint=False, last=True), self._model())
+        return Ending(self._claimed, self._logbook.rest(checkpoint=False, last=True), self._model())
 
     def _count(self, block: HistoryBlock) -> None:
         tally = self._bench.tally
@@ -81,39 +73,19 @@ class Training:
         tally.seconds += self._trainer.seconds - self._counted_seconds
         self._counted_seconds = self._trainer.seconds
 
-    def history_only(self) -> Progress | None:
-        """The rows not saved yet, without a checkpoint: after a failure no state is to be trusted."""
-        return self._progress(checkpoint=False) if self._pending else None
+    def rows_only(self) -> Progress | None:
+        """What a job that failed leaves of its history. Raises LostLease."""
+        return self._logbook.rows_only()
 
     def _look(self) -> Flags:
-        """Saves progress when it is due, and sees what users have asked for meanwhile."""
-        settings, now = self._bench.settings, time.monotonic()
-        if now - self._looked_at < settings.chunk_seconds / 2:
-            return _NOTHING_ASKED  # the first chunks are short: no look for each
+        """Lets progress be saved when it is due, and sees what users have asked for meanwhile."""
+        now = time.monotonic()
+        if now - self._looked_at < self._bench.settings.chunk_seconds / 2:
+            return NOTHING_ASKED  # the first chunks are short: no look for each
         self._looked_at = now
         self._on_first_look()
         self._on_first_look = _nothing
-        if self._pace.is_due(now):
-            return self._save(checkpoint=self._pace.affords_checkpoint(now))
-        try:
-            with self._bench.database.reading() as db:
-                return claims.read_flags(db, self._claimed)
-        except DatabaseError as error:
-            if not is_transient(error):
-                raise
-            return _NOTHING_ASKED  # training goes on without the database until progress is due
-
-    def _save(self, *, checkpoint: bool = True) -> Flags:
-        began, lease = time.monotonic(), self._bench.settings.lease_seconds
-        progress = self._progress(checkpoint=checkpoint)
-        save = partial(claims.save_progress, claimed=self._claimed, progress=progress, lease_seconds=lease)
-        flags = self._bench.database.persist(save)
-        self._bench.heart.renewed()
-        self._pending.clear()
-        self._trainer.forget_snapshots()
-        self._pace.saved(time.monotonic() - began, checkpoint=checkpoint)
-        self._saved_epoch = progress.epoch
-        return flags
+        return self._logbook.look()
 
     def _reason_to_give_back(self) -> str | None:
         if self._bench.stopping.is_set():
@@ -126,7 +98,7 @@ class Training:
         return None
 
     def _give_back(self, reason: str) -> None:
-        if self._save().cancel:
+        if self._logbook.save().cancel:
             self._cancel()
             return
         self._release(reason)
@@ -137,7 +109,7 @@ class Training:
             self._bench.broker.send(self._claimed.job_id)
 
     def _cancel(self) -> None:
-        progress = self._progress(last=True)
+        progress = self._logbook.rest(checkpoint=True, last=True)
         self._bench.database.persist(partial(claims.cancel, claimed=self._claimed, progress=progress))
 
     def _model(self) -> dict[str, Any]:
@@ -154,19 +126,6 @@ class Training:
             "classes": None if model.classes is None else list(model.classes),
             "parameters": model.to_bytes(),
         }
-
-    def _progress(self, *, checkpoint: bool = True, last: bool = False) -> Progress:
-        return Progress(
-            since=self._saved_epoch,
-            epoch=self._trainer.epoch,
-            seconds=self._trainer.seconds,
-            blocks=_pack(self._pending),
-            latest=_last_row(self._pending[-1]) if self._pending else None,
-            checkpoint=self._trainer.checkpoint() if checkpoint else None,
-            executor=self._trainer.executor_name,
-            numerics=self._trainer.numerics,
-            snapshots=_pack_snapshots(self._trainer.snapshots(last=last)),
-        )
 
 
 def _trainer(bench: Bench, claimed: Claimed, spec: TrainingSpec, table: Table) -> Trainer | CrossValidation:
@@ -218,26 +177,3 @@ def _input_document(each: Any) -> dict[str, Any]:
         "type": each.type,
         "categories": list(each.known) if each.known else None,
     }
-
-
-def _cut(block: HistoryBlock, start: int, stop: int) -> HistoryBlock:
-    columns = {name: values[start:stop] for name, values in block.columns.items()}
-    return HistoryBlock(first_epoch=block.first_epoch + start, columns=columns)
-
-
-def _pack(blocks: list[HistoryBlock]) -> list[Block]:
-    if not blocks:
-        return []
-    whole = HistoryBlock.concatenate(blocks)
-    parts = (_cut(whole, start, start + BLOCK_ROWS) for start in range(0, len(whole), BLOCK_ROWS))
-    return [Block(part.first_epoch, part.first_epoch + len(part) - 1, part.to_bytes()) for part in parts]
-
-
-def _pack_snapshots(taken: Snapshots | None) -> SnapshotBlock | None:
-    if taken is None:
-        return None
-    return SnapshotBlock(taken.epochs[0], taken.epochs[-1], len(taken.epochs), taken.to_bytes())
-
-
-def _last_row(block: HistoryBlock) -> dict[str, Any]:
-    return next(block.rows(len(block) - 1))

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -112,7 +113,7 @@ class Batch:
         except Exception as error:
             if is_transient(error) or isinstance(error, StorageAway):
                 raise  # nothing can be done now: the lease ends, and the sweeper gives the job back
-            self._fail_with(claimed, error, training.history_only() if training else None)
+            self._attempt(self._fail_with, claimed, error, training.rows_only if training else None)
 
     def _refuse(self, claimed: Claimed, error: BadModel) -> None:
         """Deals with a checkpoint that is damaged, or that other numerics have made."""
@@ -121,11 +122,13 @@ class Batch:
         else:
             self._fail(claimed, engine_problem(error), None)
 
-    def _fail_with(self, claimed: Claimed, error: Exception, progress: Progress | None) -> None:
+    def _fail_with(
+        self, claimed: Claimed, error: Exception, rest: Callable[[], Progress | None] | None
+    ) -> None:
         problem = problem_of(error)
         if problem["code"] == "internal_error":
             _log.exception("the training broke")
-        self._attempt(self._fail, claimed, problem, progress)
+        self._fail(claimed, problem, rest() if rest else None)
 
     def _fail(self, claimed: Claimed, problem: dict[str, Any], progress: Progress | None) -> None:
         failing = partial(claims.fail, claimed=claimed, error=problem, progress=progress)
@@ -155,7 +158,7 @@ class Batch:
         except Exception as error:
             if is_transient(error):
                 raise
-            self._fail_with(claimed, error, progress)
+            self._attempt(self._fail_with, claimed, error, lambda: progress)
 
     @staticmethod
     def _attempt(write: Any, *arguments: Any) -> None:
