@@ -23,6 +23,7 @@ from tests.engine.execution.compiled.test_executor import fingerprint
 from tests.engine.execution.guarded import training_of
 from tests.engine.execution.test_arrays import EXPRESSION, OPTIMIZERS, start
 
+NARROW = Target.avx2()
 BATCHES = [None, 1, 5, 26]
 """Of 26 rows: all in order, one, some, all of them shuffled."""
 LOSSES_OF_TASKS: list[tuple[str, Any]] = [
@@ -39,7 +40,7 @@ def one_step_apart(
     layer = {"units": 5, "activation": activation}
     document = {
         "loss": loss,
-        "optimizer": optimizer,
+        "optimizer": optimizer | {"learning_rate": 0.002},  # a few steps of which no network runs away
         "model": {"hidden_layers": [layer, layer | {"units": 3}], "init": "glorot_uniform"},
         "training": {"epochs": 4, "batch_size": batch, "seed": 5, "early_stopping": None},
         "split": {"validation": 0},
@@ -82,8 +83,13 @@ def test_every_step_is_the_eager_one(activation: str, optimizer: dict[str, Any])
 def has_one_history(seed: int) -> bool:
     """Whether a drawn training has the bits of one run on wide vectors when cut and narrow."""
     plan, state = make_plan(**training_of(seed))
+    lost = [
+        CompiledExecutor(plan, state, target=target).run(plan.epochs).diverged for target in (None, NARROW)
+    ]
+    if any(lost):  # what is not a number has no bits to compare, but an epoch in which it appears
+        return lost[0] == lost[1]
     whole = fingerprint(plan, state, [plan.epochs])
-    return whole == fingerprint(plan, state, [1] * plan.epochs, Target.avx2())
+    return whole == fingerprint(plan, state, [1] * plan.epochs, NARROW)
 
 
 @pytest.mark.parametrize("seed", range(12))
