@@ -45,6 +45,7 @@ _FOREIGN: dict[type[ast.expr], tuple[str, str]] = {
     ast.Compare: ("this comparison", "compare two operands by < <= > or >="),
     ast.Constant: ("this constant", "use whole and decimal numbers"),
     ast.IfExp: ("if … else", "write where(test, x, y)"),
+    ast.Subscript: ("an index", "use numbers, names and functions"),
     ast.UnaryOp: ("this operator", "use + - * / **, and 1 - x for not x"),
 }
 
@@ -154,7 +155,7 @@ def _unknown_name(node: ast.Name, variables: tuple[str, ...]) -> BadExpression:
 
 def _foreign(node: ast.expr) -> BadExpression:
     """Python, but not in the language."""
-    what, hint = _FOREIGN.get(type(node), (f"a {type(node).__name__}", "use numbers, names and functions"))
+    what, hint = _FOREIGN.get(type(node), ("this", "use numbers, names and functions"))
     return _refusal(node, f"{what} is not in the language", hint)
 
 

@@ -115,13 +115,15 @@ def _class_position(model: TrainedModel, label: Any) -> int:
 
 
 def _second(model: TrainedModel, x: Array, chosen: NDArray[np.int64]) -> Array:
-    """(rows, width, width): the second derivatives of the chosen scores by the encoded row."""
+    """(rows, width, width): the second derivatives of the chosen scores by the encoded row, symmetric."""
     done = forward_pass(model, x)
     jacobians = _jacobians(model, done)
     second = np.zeros((len(x), x.shape[1], x.shape[1]))
     for i, along_outputs, _, _ in slopes_of(model, done, unit_slopes(done.scores, chosen)):
         curved = along_outputs * _curvature(model.layers[i].activation)(done.sums[i]).value
         second += np.matmul(jacobians[i].transpose(0, 2, 1), curved[:, :, None] * jacobians[i])
+    second += second.transpose(0, 2, 1)  # either side of the diagonal was rounded its own way
+    second *= 0.5
     return second
 
 

@@ -26,7 +26,7 @@ _ARGUMENTS = ["%x*", "%out*", "%chosen*", "%gradients*", "%w*", "%transposed*", 
 
 
 class GradientProgram:
-    """Two functions, `transpose(parameters, transposed)` and
+    """The functions `transpose(parameters, transposed)` and `gradients(…)`.
 
     `gradients(x, scores, chosen, gradients, parameters, transposed, workspace, rows, own)`: x (rows, inputs)
     → scores (rows, outputs) and the gradients (rows, inputs) of the scores that `chosen` (rows,) names;

@@ -115,23 +115,21 @@ def structure(knobs: Mapping[str, Any]) -> Structure:
     """The knobs with their numbers taken out, but for zeros, which drop whole terms."""
 
     def shape(knob: Any) -> Any:
-        if isinstance(knob, tuple):
-            return (VARIABLE,) * len(knob)
-        return VARIABLE if isinstance(knob, float) and knob else knob
+        varying = len(_varying(knob))
+        return (VARIABLE,) * varying if isinstance(knob, tuple) else VARIABLE if varying else knob
 
     return tuple((name, shape(knob)) for name, knob in knobs.items() if name != "learning_rate")
 
 
 def variables(knobs: Mapping[str, Any]) -> list[float]:
     """The numbers that `structure` took out, in its order."""
-    found: list[float] = []
-    for name, knob in knobs.items():
-        if name != "learning_rate":
-            found += (
-                map(float, knob)
-                if isinstance(knob, tuple)
-                else [knob]
-                if isinstance(knob, float) and knob
-                else []
-            )
-    return found
+    return [
+        float(number) for name, knob in knobs.items() if name != "learning_rate" for number in _varying(knob)
+    ]
+
+
+def _varying(knob: Any) -> tuple[float, ...]:
+    """The numbers of a knob that may change without changing the formula."""
+    if isinstance(knob, tuple):
+        return knob
+    return (knob,) if isinstance(knob, float) and knob else ()
