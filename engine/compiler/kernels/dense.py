@@ -1,8 +1,8 @@
 """Matrix kernels over panels: a layer forward, its input gradient, its weight gradient.
 
-The inner loops keep a tile of results in registers: `tile` rows by one panel forward, 8 inputs by one
-panel for the weights. Each result is one chain of fused multiply-adds in the order of its index (or a
-few chains, in numbers fixed by the shape), so no choice of tile can change a bit.
+The inner loops keep a tile of results in registers: some rows by one panel forward, or half as many by
+two; 8 inputs by one panel for the weights. Each result is one chain of fused multiply-adds in the order of
+its index (or a few chains, in numbers fixed by the shape), so no choice of tile can change a bit.
 """
 
 from __future__ import annotations
@@ -75,6 +75,26 @@ class Product:
     in_place: bool = False
 
     @property
+    def abreast(self) -> int:
+        """Panels in a tile: two with half the rows are as many sums, for fewer loads."""
+        return 2 if self.rows.tile >= 8 and self.outputs.count % 2 == 0 else 1
+
+    @property
+    def height(self) -> int:
+        """Rows in a tile."""
+        return self.rows.tile // self.abreast
+
+    @property
+    def columns(self) -> list[tuple[int, int]]:
+        """Where each vector of a tile's row lies, from the first panel on: its weights, its results."""
+        lanes, panel = self.outputs.lanes, self.rows.capacity * self.outputs.width
+        return [
+            (p * self.stride + v * lanes, p * panel + v * lanes)
+            for p in range(self.abreast)
+            for v in range(self.outputs.vectors)
+        ]
+
+    @property
     def chains(self) -> int:
         """Chains a sum is split in, where the batch alone has too few sums to fill the pipeline."""
         if not self.split:
@@ -87,38 +107,40 @@ def product(module: Module, spec: Product, finish: Callable[[Vectors, Vector], V
     """The kernel `(inputs, weights, results, source of slopes; rows)`."""
 
     def emit(code: Vectors) -> None:
-        code.loop(0, spec.outputs.count, 1, [], lambda panel, _: _product_panel(code, spec, panel, finish))
+        panels, abreast = spec.outputs.count, spec.abreast
+        code.loop(0, panels, abreast, [], lambda panel, _: _product_panels(code, spec, panel, finish))
 
     return module.define(spec, "product", ["%a*", "%w*", "%out*", "%s*", "%rows"], emit)
 
 
-def _product_panel(
+def _product_panels(
     code: Vectors, spec: Product, panel: Index, finish: Callable[[Vectors, Vector], Vector]
 ) -> list[str]:
-    lanes, width = code.real.lanes, spec.outputs.width
+    width = spec.outputs.width
     weights = code.at("%w", code.multiply(panel, spec.stride))
-    start = [code.load(weights, v * lanes) if spec.lead else ZERO for v in range(spec.outputs.vectors)]
+    start = [code.load(weights, place) if spec.lead else ZERO for place, _ in spec.columns]
     weights = code.at(weights, spec.lead * width)
     offset = code.multiply(panel, spec.rows.capacity * width)
 
     def tile(row: Index, _: list[str]) -> list[str]:
         sums = _product_tile(code, spec, code.at("%a", code.multiply(row, spec.inputs.width)), weights, start)
-        place = code.add(offset, code.multiply(row, width))
-        out = code.at("%out", place)
-        source = out if spec.in_place and spec.slope != STORED else code.at("%s", place)
-        for k, total in enumerate(sums):
-            result = sloped(code, spec.slope, total, partial(code.load, source, k * lanes))
-            code.store(finish(code, result), out, k * lanes)
+        first = code.add(offset, code.multiply(row, width))
+        out = code.at("%out", first)
+        source = out if spec.in_place and spec.slope != STORED else code.at("%s", first)
+        places = [r * width + place for r in range(spec.height) for _, place in spec.columns]
+        for total, place in zip(sums, places, strict=True):
+            result = sloped(code, spec.slope, total, partial(code.load, source, place))
+            code.store(finish(code, result), out, place)
         return []
 
-    code.loop(0, spec.rows.tiled, spec.rows.tile, [], tile)
+    code.loop(0, spec.rows.tiled, spec.height, [], tile)
     return []
 
 
 def _product_tile(code: Vectors, spec: Product, a: str, weights: str, start: list[Vector]) -> list[Vector]:
-    """The sums of one tile of rows by one panel of outputs."""
-    tile, width = spec.rows.tile, spec.inputs.width
-    sums = start * tile + [ZERO] * (len(start) * tile * (spec.chains - 1))
+    """The sums of one tile, row by row."""
+    width, step = spec.inputs.width, len(start) * spec.height
+    sums = start * spec.height + [ZERO] * (step * (spec.chains - 1))
     whole = spec.inputs.size // width
 
     def panel(k: Index, sums: list[str]) -> list[str]:
@@ -132,7 +154,7 @@ def _product_tile(code: Vectors, spec: Product, a: str, weights: str, start: lis
         inputs = code.at(a, whole * spec.rows.capacity * width)
         here = code.at(weights, whole * width * spec.outputs.width)
         sums = _accumulate(code, spec, (inputs, here), rest, sums)
-    results, step = sums[: len(start) * tile], len(start) * tile
+    results = sums[:step]
     for chain in range(1, spec.chains):
         results = [
             code.plus(x, y) for x, y in zip(results, sums[chain * step : (chain + 1) * step], strict=True)
@@ -150,14 +172,11 @@ def _accumulate(
         sums = list(sums)
         here, row = code.at(a, first), code.at(weights, code.multiply(first, spec.outputs.width))
         for k in range(n):
-            w = [
-                code.load(row, k * spec.outputs.width + v * code.real.lanes)
-                for v in range(spec.outputs.vectors)
-            ]
-            for r in range(spec.rows.tile):
+            w = [code.load(row, k * spec.outputs.width + place) for place, _ in spec.columns]
+            for r in range(spec.height):
                 x = code.spread(here, k + r * spec.inputs.width)
                 for v, weight in enumerate(w):
-                    j = ((k % spec.chains) * spec.rows.tile + r) * len(w) + v
+                    j = ((k % spec.chains) * spec.height + r) * len(w) + v
                     sums[j] = code.fma(x, weight, sums[j])
         return sums
 

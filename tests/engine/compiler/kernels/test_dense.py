@@ -2,8 +2,9 @@
 
 import pytest
 
+from engine.compiler.jit import Target
 from tests.engine.compiler.plans import make_plan
-from tests.engine.execution.compiled.test_executor import assert_same
+from tests.engine.execution.compiled.test_executor import assert_same, fingerprint
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 65])
@@ -23,3 +24,13 @@ def test_wide_layers_train_alike() -> None:
         [100, 300, 257, 10], loss="cross_entropy", activation="relu", rows=70, batch=32, epochs=2
     )
     assert_same(plan, state, 1e-11)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("batch", [16, 20, 23])
+def test_panels_taken_by_two_train_to_the_bits_of_panels_taken_one_by_one(batch: int, precision: str) -> None:
+    """Fewer registers leave no room for two panels: there each is taken alone."""
+    plan, state = make_plan(
+        [30, 128, 61, 3], loss="cross_entropy", rows=50, batch=batch, epochs=2, precision=precision
+    )
+    assert fingerprint(plan, state, [2], Target.avx2()) == fingerprint(plan, state, [2])
