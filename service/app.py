@@ -37,6 +37,7 @@ from service.api.watching import health, metrics, status
 from service.api.watching.look import Lookout
 from service.broker import Broker, connect
 from service.dashboard.pages import make_pages
+from service.decoding.decoder import Decoder
 from service.error_kinds import KINDS
 from service.errors import ServiceError, invalid
 from service.presence import Presence
@@ -136,6 +137,7 @@ def _make_parts(settings: Settings) -> parts.Parts:
         database=database,
         broker=Broker(settings),
         storage=open_storage(settings),
+        decoder=Decoder(settings),
         models=LoadedModels(database, max_bytes=settings.max_loaded_bytes),
         streams=BoundedSemaphore(settings.max_streams),
         presence=presence,

@@ -109,6 +109,11 @@ class Settings:
     max_rows: int = _setting(1_000_000, "most rows of a dataset", least=1)
     max_columns: int = _setting(2_000, "most columns of a dataset", least=1)
     max_cells: int = _setting(20_000_000, "most cells of a dataset", least=1)
+    max_decoders: int = _setting(
+        2, "Parquet and Arrow files one process decodes at once, each in a child of it", least=1, most=64
+    )
+    decoder_bytes: int = _setting(2048 * MIB, "most memory of a child that decodes a file", least=256 * MIB)
+    decoder_seconds: float = _setting(60.0, "patience with a child that decodes a file", least=0.1, most=3600)
     max_instances: int = _setting(100_000, "most rows of one prediction request", least=1)
 
     max_loaded_bytes: int = _setting(

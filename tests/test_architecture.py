@@ -69,6 +69,7 @@ def mirror(name: str) -> str:
 # Files whose tests stand under another name, because they are one thing with another file.
 TESTED_BY = {
     "service/api/deliveries.py": "tests/service/api/test_webhooks.py",
+    "service/decoding/zygote.py": "tests/service/decoding/test_decoder.py",
     "service/tables/copying.py": "tests/service/operations/test_backup.py",
     "service/tables/deliveries.py": "tests/service/api/test_webhooks.py",
     "service/tables/events.py": "tests/service/api/test_job_events.py",

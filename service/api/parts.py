@@ -9,6 +9,7 @@ from flask import Flask, current_app, g
 from service.api.loaded_models import LoadedModels
 from service.api.watching.look import Lookout
 from service.broker import Broker
+from service.decoding.decoder import Decoder
 from service.errors import ServiceError
 from service.presence import Presence
 from service.settings import Settings
@@ -26,6 +27,7 @@ class Parts:
     database: Database
     broker: Broker
     storage: Storage
+    decoder: Decoder
     models: LoadedModels
     streams: BoundedSemaphore  # the places for open event streams
     presence: Presence

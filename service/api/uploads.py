@@ -16,6 +16,7 @@ from engine.data.table import Table
 from engine.errors import EngineError, Problem
 from service.api.parts import running
 from service.api.reading_options import TYPES, parsed_options, read_options, reading_of
+from service.decoding.decoder import DECODED_ELSEWHERE
 from service.errors import ServiceError, invalid
 from service.web.bodies import (
     JSON_MEDIA_TYPE,
@@ -148,7 +149,8 @@ def _received(
     if size <= most:
         digest = file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
         file.seek(0)
-        table = read_table(file, media_type, running().settings.data_bounds(), reading)
+        read = running().decoder.read_table if media_type in DECODED_ELSEWHERE else read_table
+        table = read(file, media_type, running().settings.data_bounds(), reading)
         return Upload(name, table, digest)
     how = {"media_type": media_type, "types": dict(reading.types), "nulls": sorted(reading.nulls)}
     return LargeUpload(name, running().storage.put_file(file), size, how)

@@ -14,6 +14,7 @@ from typing import Self
 
 from engine.data.table import Table
 from service.broker import Broker
+from service.decoding.decoder import Decoder
 from service.processes import worker_name
 from service.settings import Settings
 from service.storage import Storage, open_storage
@@ -158,6 +159,7 @@ class Bench:
     database: Database
     broker: Broker
     storage: Storage
+    decoder: Decoder
     tables: Tables
     heart: Heart
     stopping: SharedFlag
@@ -174,10 +176,12 @@ class Bench:
         heart = Heart(database, settings.lease_seconds)
         heart.start()
         storage = open_storage(settings)
-        return cls(settings, database, Broker(settings), storage, Tables(storage), heart, stopping)
+        broker, decoder = Broker(settings), Decoder(settings)
+        return cls(settings, database, broker, storage, decoder, Tables(storage), heart, stopping)
 
     def close(self) -> None:
         """Gives every connection back; the heart beats no more."""
         self.heart.end()
         self.broker.close()
+        self.decoder.close()
         self.database.close()

@@ -7,6 +7,7 @@ from typing import Any
 from engine.data.reading.formats import convert
 from engine.data.reading.options import Reading
 from engine.errors import BadData
+from service.decoding.decoder import DECODED_ELSEWHERE
 from service.storage import MissingBytes
 from service.tables import claims, datasets
 from service.tables.base import Transaction
@@ -33,7 +34,8 @@ class Validation:
         try:
             with self._storage.open(self._upload) as file, self._storage.draft() as draft:
                 bounds = self._bench.settings.data_bounds()
-                profile = convert(file, spec["media_type"], draft.file, bounds, reading)
+                decode = self._bench.decoder.convert if spec["media_type"] in DECODED_ELSEWHERE else convert
+                profile = decode(file, spec["media_type"], draft.file, bounds, reading)
                 size, digest = draft.file.seek(0, SEEK_END), draft.keep()
         except BadData:
             self._forget_upload()

@@ -122,7 +122,8 @@ class ColumnarFrames:
             else:
                 made.append(_TypedColumn(name, "number"))
                 if not kind.is_numeric():
-                    detail = f'column "{name}" holds {kind}, which is neither number, boolean nor text'
+                    shown = kind.base_type() if kind.is_nested() else kind  # the whole of it may never end
+                    detail = f'column "{name}" holds {shown}, which is neither number, boolean nor text'
                     problems.add("", "wrong_type", detail, "convert the column before sending")
         return made
 

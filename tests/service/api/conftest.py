@@ -54,6 +54,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     parts: Parts = made.extensions["gradhouse"]
     parts.database.close()
     parts.broker.close()
+    parts.decoder.close()
 
 
 @pytest.fixture

@@ -5,11 +5,13 @@ import io
 from hashlib import sha256
 from typing import Any
 
+import polars as pl
 import pytest
 from flask.testing import FlaskClient
 
 from service.settings import Settings
 from tests.service.api.answers import errors_of, json_of, problem_of
+from tests.service.decoding.damaged import parquet_of_a_monstrous_page
 
 URL = "/api/v1/datasets"
 CSV = b"x1,x2,y\n1,2,a\n3,4,b\n5,,a\n"
@@ -161,3 +163,23 @@ def test_what_is_too_large_is_refused_with_the_bound(client: FlaskClient) -> Non
     assert "100000 bytes" in detail
     many = b"x\n" + b"1\n" * 1_001
     assert "1,000 rows" in problem_of(client.post(URL, data=many, content_type="text/csv"), 422)["detail"]
+
+
+def test_a_file_that_ends_its_decoder_is_an_answer_like_any_other(client: FlaskClient) -> None:
+    for url in (URL, f"{URL}:preview"):
+        sent = client.post(
+            url, data=parquet_of_a_monstrous_page(), content_type="application/vnd.apache.parquet"
+        )
+        problem = problem_of(sent, 422, "validation_failed")
+        assert problem["errors"][0]["code"] == "undecodable"
+        assert "decoder_bytes" in problem["detail"]
+        assert "send CSV" in problem["hint"]
+    assert count(client) == 0
+
+
+def test_a_binary_file_in_a_form_is_read_too(client: FlaskClient) -> None:
+    file = io.BytesIO()
+    pl.DataFrame({"x": [1.0, 2.0], "y": ["a", "b"]}).write_ipc(file)
+    form = {"file": (io.BytesIO(file.getvalue()), "a.arrow")}
+    answer = client.post(URL, data=form, content_type="multipart/form-data")
+    assert (answer.status_code, json_of(answer)["row_count"]) == (201, 2)

@@ -76,6 +76,16 @@ def test_a_size_that_no_memory_holds_is_refused_before_it_is_asked_for(
     assert read_table(data, media_type).row_count == 100_000
 
 
+def test_a_nested_column_is_refused_without_telling_all_of_its_nesting() -> None:
+    kind: Any = pl.Int64()
+    for _ in range(100):
+        kind = pl.List(kind)
+    buffer = io.BytesIO()
+    pl.DataFrame({"x": pl.Series([None], dtype=kind)}).write_parquet(buffer)
+    with pytest.raises(BadData, match='column "x" holds List, which is neither'):
+        read_table(buffer.getvalue(), "application/vnd.apache.parquet")
+
+
 def test_what_is_not_finite_is_named_by_its_row() -> None:
     frame = pl.DataFrame({"x": [1.0, float("nan"), float("inf")]})
     with pytest.raises(BadData) as refused:
