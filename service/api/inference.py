@@ -11,6 +11,7 @@ from engine.data.matrices import Array
 from engine.errors import Problem
 from engine.models.derivatives import derivatives
 from engine.models.model import TrainedModel
+from engine.registry import did_you_mean
 from engine.spec.resolve import class_text
 from service.api.loaded_models import Loaded
 from service.api.models import find_model, load_model
@@ -24,7 +25,7 @@ from service.tables import models
 from service.tables.models import Wanted
 from service.web.bodies import JSON_MEDIA_TYPE, json_body, read_body, require_media_type
 from service.web.contract import Blueprint
-from service.web.schemas import Answer
+from service.web.schemas import Answer, shown
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 INPUT = "input"
@@ -237,6 +238,8 @@ def _rows(loaded: Loaded, tensors: list[Tensor]) -> Array:
             raise invalid([Problem("/inputs/0/shape", "wrong_count", detail)])
         check_count(first.shape[0], "/inputs/0/shape")
         return loaded.reader.read_matrix(first.cells.reshape(first.shape).astype(np.float64))
+    if strange := [i for i, each in enumerate(tensors) if each.name not in names]:
+        raise invalid([_strange_input(i, tensors[i].name, names) for i in strange])
     count = first.shape[0]
     for i, each in enumerate(tensors):
         if each.shape not in ((count,), (count, 1)):
@@ -246,6 +249,13 @@ def _rows(loaded: Loaded, tensors: list[Tensor]) -> Array:
             raise invalid([Problem(f"/inputs/{i}/shape", "wrong_count", detail)])
     check_count(count, "/inputs/0/shape")
     return loaded.reader.read_columns({each.name: _cells(each) for each in tensors}, "/inputs")
+
+
+def _strange_input(i: int, name: str, names: list[str]) -> Problem:
+    known = f"{INPUT} of shape [rows, {len(names)}], or one tensor for each of {', '.join(names[:8])}"
+    detail = f"the model has no input {shown(name)}; it has {known}{', …' if len(names) > 8 else ''}"
+    meant = did_you_mean(name, (INPUT, *names))
+    return Problem(f"/inputs/{i}/name", "unknown_value", detail, f'did you mean "{meant}"?' if meant else "")
 
 
 def _cells(tensor: Tensor) -> list[Any]:

@@ -21,7 +21,7 @@ KINDS = {
     **{f"FP{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)},
 }
 DATATYPES = (*KINDS, "BYTES")
-MAX_NESTING = 8
+MAX_NESTING, MAX_SIZE = 8, 2**40
 _NUMBERS: frozenset[type] = frozenset({int, float})
 _CELLS: dict[str, frozenset[type]] = {"BYTES": frozenset({str}), "BOOL": frozenset({bool})}
 
@@ -116,7 +116,10 @@ def _tensor(described: Any, rest: memoryview, pointer: str) -> tuple[Tensor, mem
             f"{pointer}/datatype", f"datatype must be one of {', '.join(DATATYPES)}, got {shown(datatype)}"
         )
     if not isinstance(shape, list) or not 1 <= len(shape) <= MAX_NESTING or not all(map(_is_size, shape)):
-        raise _wrong(f"{pointer}/shape", f"shape must be an array of sizes, got {shown(shape)}")
+        detail = (
+            f"shape must be an array of 1 to {MAX_NESTING} sizes between 0 and {MAX_SIZE}, got {shown(shape)}"
+        )
+        raise _wrong(f"{pointer}/shape", detail)
     count = int(np.prod([int(size) for size in shape], dtype=object))
     parameters = described.get("parameters")
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
@@ -124,9 +127,8 @@ def _tensor(described: Any, rest: memoryview, pointer: str) -> tuple[Tensor, mem
         cells = _json_cells(described.get("data"), datatype, pointer)
     else:
         if not _is_size(size) or size > len(rest):
-            detail = (
-                f"binary_data_size must be at most the {len(rest)} bytes that are left, got {shown(size)}"
-            )
+            left = f"the {len(rest)} bytes that are left"
+            detail = f"binary_data_size must lie between 0 and {left}, got {shown(size)}"
             raise _wrong(f"{pointer}/parameters/binary_data_size", detail)
         cells, rest = _binary_cells(rest[:size], datatype, pointer), rest[size:]
     if len(cells) != count:
@@ -137,7 +139,7 @@ def _tensor(described: Any, rest: memoryview, pointer: str) -> tuple[Tensor, mem
 
 
 def _is_size(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**40
+    return type(value) is int and 0 <= value <= MAX_SIZE
 
 
 def _json_cells(data: Any, datatype: str, pointer: str) -> Numbers | list[str]:

@@ -8,9 +8,9 @@ KINDS: Mapping[str, Kind] = {
     "not_json": Kind(
         400,
         "The body is not JSON",
-        "The request's body could not be parsed. NaN and Infinity are no JSON, a name may stand in an object "
-        "only once, and nesting is bounded. The detail names the line and the column.",
-        "Send UTF-8 encoded JSON.",
+        "The request's body could not be parsed. NaN and Infinity are no JSON, a number must fit into a "
+        "float64, a name may stand in an object only once, and nesting is bounded.",
+        "Correct what the detail names; a body of JSON is encoded in UTF-8.",
     ),
     "bad_request": Kind(
         400,
@@ -68,8 +68,8 @@ KINDS: Mapping[str, Kind] = {
         422,
         "The content is wrong",
         "The request could be parsed, but values in it cannot be used. Every problem that was found stands "
-        "in errors, each with a JSON pointer to the value.",
-        "Correct the values that the pointers name; nothing was stored.",
+        "in errors, each with a JSON pointer to the value. Nothing of the request was stored.",
+        "Correct the values that the pointers name and send it again.",
     ),
     "idempotency_key_reused": Kind(
         422,

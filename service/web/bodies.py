@@ -2,8 +2,9 @@
 
 import json
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
@@ -20,6 +21,10 @@ SPOOLED_BYTES, COPIED_BYTES = 2**20, 2**18
 DUPLICATES_CHECKED_BELOW = 2**20  # bytes; a longer body is data, and reading it twice would cost too much
 
 JSON_MEDIA_TYPE = "application/json"
+MAX_FLOAT = f"{sys.float_info.max:.4g}"
+_TOO_LARGE = "number is infinity"  # orjson's words for 1e999
+_NESTED = (dict, list)
+FEW = 16
 
 
 class _OrjsonProvider(JSONProvider):
@@ -114,33 +119,73 @@ def json_body() -> Any:
 
 def parse_json(data: bytes, *, most: int = MAX_DEPTH) -> Any:
     """What the JSON text stands for; a repeated name, NaN, Infinity and deep nesting are refused."""
-    document = parse_json_fast(data)
+    document = _loaded(data)
     if data.count(b"{") + data.count(b"[") > most:
         _check_depth(document, most)
-    if b"{" in data and len(data) < DUPLICATES_CHECKED_BELOW:
-        json.loads(data, object_pairs_hook=_refuse_duplicates)
+    _check_names(data, document, most)
     return document
 
 
 def parse_json_fast(data: bytes) -> Any:
-    """What the JSON text stands for, for a reader that checks the shape itself."""
+    """What the JSON text stands for, for a reader that checks the shape itself, and so the nesting."""
+    document = _loaded(data)
+    _check_names(data, document, MAX_DEPTH)
+    return document
+
+
+def _loaded(data: bytes) -> Any:
     if not data:
         raise ServiceError("not_json", "the body is empty where JSON is due")
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        detail = f"the body is not JSON: {error.msg}, line {error.lineno} column {error.colno}"
-        raise ServiceError("not_json", detail) from None
+        place = f"line {error.lineno} column {error.colno}"
+        if error.msg.startswith(_TOO_LARGE):
+            hint = f"Send numbers between -{MAX_FLOAT} and {MAX_FLOAT}."
+            raise ServiceError("not_json", f"a number is too large, {place}", hint=hint) from None
+        raise ServiceError("not_json", f"the body is not JSON: {error.msg}, {place}") from None
+
+
+def _check_names(data: bytes, document: Any, most: int) -> None:
+    """Raises ServiceError where a name stands twice in an object.
+
+    The parser keeps the last of them. Each name has a colon behind it, so where there are no more colons than
+    names were kept, none was lost: mostly this is known after a level or two, in microseconds. Else a colon
+    may as well stand in a text.
+    """
+    colons, level = _count_colons(data), [document]
+    for _ in range(most):
+        colons -= sum(len(item) for item in level if type(item) is dict)
+        if not colons or not level:
+            break
+        level = [child for item in level for child in _children(item) if type(child) in _NESTED]
+    if colons and len(data) < DUPLICATES_CHECKED_BELOW:
+        if level:
+            _check_depth(document, most)
+        json.loads(data, object_pairs_hook=_refuse_duplicates)
+
+
+def _count_colons(data: bytes) -> int:
+    at = -1
+    for found in range(FEW if len(data) > FEW**3 else 0):  # to look for a few in many bytes is much quicker
+        at = data.find(b":", at + 1)
+        if at < 0:
+            return found
+    return data.count(b":")
+
+
+def _children(item: Any) -> Iterable[Any]:
+    return item.values() if type(item) is dict else item
 
 
 def _check_depth(document: Any, most: int) -> None:
     level, depth = [document], 0
-    while level := [item for item in level if isinstance(item, dict | list)]:
+    while level := [item for item in level if type(item) in _NESTED]:
         depth += 1
         if depth > most:
             detail = f"the body is nested deeper than {most} levels (setting max_depth)"
             raise ServiceError("not_json", detail)
-        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+        level = [child for item in level for child in _children(item)]
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

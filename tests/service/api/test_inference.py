@@ -168,7 +168,8 @@ def test_all_outputs_come_in_binary_when_asked_so(client: FlaskClient, ask: Call
         ({"data": [[True, 1]] * 3}, "/inputs/0/data"),
         ({"data": [["a", "b"]] * 3}, "/inputs/0/data"),
         ({"data": [[1], 2]}, "/inputs/0/data"),
-        ({"name": "unknown", "shape": [6]}, "/inputs/unknown"),
+        ({"name": "inputs"}, "/inputs/0/name"),
+        ({"name": "unknown", "shape": [6]}, "/inputs/0/name"),
         ({"parameters": {"binary_data_size": 48}}, "/inputs/0/parameters/binary_data_size"),
         ({"parameters": {"binary_data_size": -1}}, "/inputs/0/parameters/binary_data_size"),
     ],
@@ -177,6 +178,18 @@ def test_a_wrong_tensor_is_named(ask: Callable[..., Any], change: dict[str, Any]
     answer = ask(matrix(**change))
     assert pointer in errors_of(answer)
     assert answer.json["error"] == answer.json["detail"]
+
+
+def test_a_wrong_tensor_is_told_what_would_be_right(ask: Callable[..., Any]) -> None:
+    for change, said in (
+        (
+            {"name": "inputs"},
+            'no input "inputs"; it has input of shape [rows, 2], or one tensor for each of x1, x2',
+        ),
+        ({"shape": [2**41, 1]}, "shape must be an array of 1 to 8 sizes between 0 and 1099511627776"),
+        ({"parameters": {"binary_data_size": -1}}, "binary_data_size must lie between 0 and the 0 bytes"),
+    ):
+        assert said in ask(matrix(**change)).json["detail"]
 
 
 def test_a_binary_body_that_lies_is_refused(client: FlaskClient, trained: dict[str, Any]) -> None:

@@ -102,6 +102,9 @@ def test_a_body_that_is_not_json_is_refused(client: FlaskClient, trained: dict[s
         return client.post(URL, data=data, content_type=media_type)
 
     problem_of(post('{"instances": [[1, NaN]]}', "application/json"), 400, "not_json")
+    problem_of(post('{"instances": [[1, 2]], "instances": [[3, 4]]}', "application/json"), 400, "not_json")
+    problem_of(post('{"instances": [{"x1": 1, "x2": 2, "x1": 3}]}', "application/json"), 400, "not_json")
+    problem_of(post('{"instances": [[1, 1e999]]}', "application/json"), 400, "not_json")
     problem_of(post('{"instances": [[1, 2]]}', "text/csv"), 415, "unsupported_media_type")
 
 

@@ -1,7 +1,10 @@
 """Bodies in and out."""
 
+import json
 import math
+from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import pytest
 from flask import Flask, jsonify
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from service.errors import ServiceError
 from service.web import bodies
-from service.web.bodies import MAX_DEPTH, body_file, parse_json, read_body
+from service.web.bodies import MAX_DEPTH, body_file, parse_json, parse_json_fast, read_body
 
 
 def test_json_out_never_holds_nan_and_keeps_every_digit() -> None:
@@ -22,11 +25,44 @@ def test_json_out_never_holds_nan_and_keeps_every_digit() -> None:
     assert answer.mimetype == "application/json"
 
 
-@pytest.mark.parametrize("data", [b'{"a": {"b": 1, "b": 2}}', b'[{"a": 1}, {"a": 1, "a": 1}]'])
-def test_a_name_may_stand_once_in_an_object(data: bytes) -> None:
+READERS = pytest.mark.parametrize("read", [parse_json, parse_json_fast])
+
+
+@READERS
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a": {"b": 1, "b": 2}}',
+        b'[{"a": 1}, {"a": 1, "a": 1}]',
+        b'{"instances": [[1]], "instances": [[2]]}',
+        b'{"a": "12:30", "b": [{"c": ":"}], "a": 1}',
+        b'{"a": 1, "\\u0061": 2}',
+    ],
+)
+def test_a_name_may_stand_once_in_an_object(read: Callable[[bytes], Any], data: bytes) -> None:
     with pytest.raises(ServiceError, match="stands twice") as refused:
-        parse_json(data)
+        read(data)
     assert refused.value.status == 400
+
+
+@READERS
+@pytest.mark.parametrize("data", [b'{"a": "12:30", ":": {"a": [":", {"a": {}}]}}', b'[":"]', b'":"', b"1"])
+def test_colons_in_texts_are_no_names(read: Callable[[bytes], Any], data: bytes) -> None:
+    assert read(data) == json.loads(data)
+
+
+@READERS
+def test_texts_with_colons_may_not_nest_deeper_either(read: Callable[[bytes], Any]) -> None:
+    with pytest.raises(ServiceError, match="deeper than 32"):
+        read(b'{"a": ":", "b": ' + b"[" * 900 + b"]" * 900 + b"}")
+
+
+@READERS
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"1" * 400])
+def test_a_number_beyond_float64_is_told_its_bound(read: Callable[[bytes], Any], number: bytes) -> None:
+    with pytest.raises(ServiceError, match="a number is too large, line 1 column") as refused:
+        read(b'{"x": ' + number + b"}")
+    assert "1.798e+308" in refused.value.hint
 
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
