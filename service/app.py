@@ -31,7 +31,7 @@ from service.api import (
     predictions,
 )
 from service.api.inside import expressions, gradients, graphs, hard_rows, replay, surfaces
-from service.api.inside.existence import job_exists, model_exists
+from service.api.inside.openings import opening_of_job, opening_of_model
 from service.api.loaded_models import LoadedModels
 from service.api.watching import health, metrics, status
 from service.api.watching.look import Lookout
@@ -105,7 +105,7 @@ def create_app(settings: Settings | None = None) -> Application:
     api = Api(app, version("gradhouse"), keyed=settings.keyed)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
-    pages = make_pages(KINDS, OPENAPI_URL, job_exists=job_exists, model_exists=model_exists)
+    pages = make_pages(KINDS, OPENAPI_URL, of_job=opening_of_job, of_model=opening_of_model)
     app.register_blueprint(pages)
     app.add_url_rule(OPENAPI_URL, "openapi", _document_view(api))
     return app

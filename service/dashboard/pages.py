@@ -1,6 +1,6 @@
 """The pages of the service, every one from our own origin and without inline script."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -37,11 +37,12 @@ class Explained(Protocol):
         """What to do."""
 
 
-Known = Callable[[str], bool]
+# From the reference in a page's address to what its script asks for first; None where it refers to nothing.
+Opening = Callable[[str], Sequence[str] | None]
 
 
 def make_pages(
-    problems: Mapping[str, Explained], openapi_url: str, *, job_exists: Known, model_exists: Known
+    problems: Mapping[str, Explained], openapi_url: str, *, of_job: Opening, of_model: Opening
 ) -> Blueprint:
     """The pages; `problems` by code, `openapi_url` is the document that /docs shows.
 
@@ -49,13 +50,13 @@ def make_pages(
     """
     pages = Blueprint("dashboard", __name__, template_folder="templates", static_folder="static")
     pages.after_request(_protect)
-    _add_glass(pages, job_exists, model_exists)
+    _add_glass(pages, of_job, of_model)
     _add_problems(pages, problems)
     _add_docs(pages, openapi_url)
     return pages
 
 
-def _add_glass(pages: Blueprint, job_exists: Known, model_exists: Known) -> None:
+def _add_glass(pages: Blueprint, of_job: Opening, of_model: Opening) -> None:
     """Home, lists, and what can be seen inside: a training, a model, any expression, the service."""
 
     @pages.get("/")
@@ -74,15 +75,13 @@ def _add_glass(pages: Blueprint, job_exists: Known, model_exists: Known) -> None
 
     @pages.get("/jobs/<job>")
     def watch(job: str) -> str:
-        if not job_exists(job):
-            abort(404)
-        return render_template("watch.html", job=job)
+        requests = _opened(of_job(job))
+        return render_template("watch.html", job=job, requests=requests)
 
     @pages.get("/models/<model>")
     def explain(model: str) -> str:
-        if not model_exists(model):
-            abort(404)
-        return render_template("explain.html", model=model)
+        requests = _opened(of_model(model))
+        return render_template("explain.html", model=model, requests=requests)
 
     @pages.get("/sandbox")
     def sandbox() -> str:
@@ -91,6 +90,12 @@ def _add_glass(pages: Blueprint, job_exists: Known, model_exists: Known) -> None
     @pages.get("/system")
     def system() -> str:
         return render_template("system.html")
+
+
+def _opened(requests: Sequence[str] | None) -> Sequence[str]:
+    if requests is None:
+        abort(404)
+    return requests
 
 
 def _add_problems(pages: Blueprint, problems: Mapping[str, Explained]) -> None:

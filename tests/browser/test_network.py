@@ -18,14 +18,14 @@ SURFACE = """async ([path, count, x, y]) => {
   const { Network, flatten } = await import('/static/parts/network.js');
   const get = async where => (await fetch('/api/v1' + path + where)).json();
   const network = new Network(await get('/network')), weights = flatten((await get('/parameters')).layers);
-  return network.surface(weights, x, y, count, {}).map(output => [...output]);
+  return network.answers(weights, [x, y], count, {}).map(output => [...output]);
 }"""
 REPLAY = """async ([job, epoch, count, x, y]) => {
   const { Network, unpackCheckpoints } = await import('/static/parts/network.js');
   const network = new Network(await (await fetch(`/api/v1/jobs/${job}/network`)).json());
   const packed = await (await fetch(`/api/v1/jobs/${job}/checkpoints?format=float64`)).arrayBuffer();
   const at = unpackCheckpoints(packed).find(each => each.epoch === epoch);
-  return [...network.surface(at.parameters, x, y, count, {})[0]];
+  return [...network.answers(at.parameters, [x, y], count, {})[0]];
 }"""
 WINDOW = [{"name": "x1", "low": -1.5, "high": 2.5}, {"name": "x2", "low": -1.0, "high": 1.5}]
 QUERY = "x_min=-1.5&x_max=2.5&y_min=-1&y_max=1.5&resolution=25"

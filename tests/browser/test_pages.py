@@ -34,6 +34,21 @@ def test_watch_is_drawn_from_little(open_page: OpenPage, job: dict[str, Any]) ->
     assert 10_000 < loaded < 150_000
 
 
+@pytest.mark.parametrize("path", ["/jobs/{id}", "/models/{model_id}"])
+def test_what_a_page_sends_ahead_is_what_its_script_asks_for(
+    open_page: OpenPage, job: dict[str, Any], path: str
+) -> None:
+    page = open_page(path.format(**job))
+    asked = page.evaluate(ASKED, drawn(page))
+    ahead = page.locator("link[rel=preload]").evaluate_all("all => all.map(each => each.href)")
+    assert len(ahead) >= 3
+    assert [asked.count(address) for address in ahead] == [1] * len(
+        ahead
+    )  # a second one would be the script's
+    scripts = page.locator("link[rel=modulepreload]").evaluate_all("all => all.map(each => each.href)")
+    assert [each for each in asked if "/static/parts/" in each and each not in scripts] == []
+
+
 def test_the_time_cursor_drives_everything(open_page: OpenPage, job: dict[str, Any]) -> None:
     page = open_page(f"/jobs/{job['id']}")
     cursor = page.get_by_label("Time")
@@ -80,12 +95,26 @@ def test_a_network_of_any_shape_is_replayed(
     page = open_page(f"/jobs/{job['id']}?epoch=0")
     expect(page.locator("#now")).to_contain_text("epoch 0 of 5")
     expect(page.locator("#network")).to_have_attribute("aria-label", re.compile(f"^Network: {units} units"))
-    expect(page.locator("#surface")).to_be_visible(visible=sample != "sine")  # which has one input
+    expect(page.locator("#surface")).to_be_visible()
     before = pictures(page)
     page.get_by_label("Time").focus()
     page.keyboard.press("End")
     expect(page.locator("#now")).to_contain_text("epoch 5 of 5")
     assert pictures(page) != before
+
+
+def test_one_input_has_a_curve_among_the_data(open_page: OpenPage, service: str) -> None:
+    job = train(service, "sine", [8], training={"epochs": 5, "early_stopping": None})
+    page = open_page(f"/jobs/{job['id']}")
+    expect(page.locator("#surface")).to_have_attribute("aria-label", re.compile("answers over x1 at epoch 5"))
+    expect(page.locator("#legend")).to_contain_text("y in the data")
+    page = open_page(f"/models/{job['model_id']}")
+    drawn(page)
+    before = pictures(page)[0]
+    page.get_by_role("slider", name="x1").focus()
+    page.keyboard.press("PageUp")
+    expect(page.locator("#surface")).to_have_attribute("aria-label", re.compile(r"the cross marks x1 -?\d"))
+    assert pictures(page)[0] != before
 
 
 def test_play_goes_from_the_first_to_the_last(open_page: OpenPage, job: dict[str, Any]) -> None:
@@ -183,3 +212,6 @@ def test_the_sandbox_is_live_and_says_what_is_wrong(open_page: OpenPage) -> None
 # Bytes that had come over the wire when the page was drawn.
 LOADED = """drawn => performance.getEntries().filter(e => e.transferSize && e.responseEnd <= drawn)
   .reduce((sum, e) => sum + e.transferSize, 0)"""
+# What the page had asked for until then.
+ASKED = """drawn => performance.getEntriesByType('resource')
+  .filter(e => e.startTime < drawn).map(e => e.name)"""

@@ -1,11 +1,13 @@
 """The pages for people."""
 
 import re
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from service.dashboard import pages
 from service.dashboard.pages import make_pages
 from service.error_kinds import KINDS
 
@@ -23,14 +25,17 @@ PAGES = (
 )
 
 
-def is_there(reference: str) -> bool:
-    return reference in ("job_1", "moons@1")
+SCRIPTS = sorted((Path(pages.__file__).parent / "static").rglob("*.js"))
+
+
+def opening(reference: str) -> list[str] | None:
+    return ["/problems"] if reference in ("job_1", "moons@1") else None
 
 
 @pytest.fixture
 def client() -> FlaskClient:
     app = Flask(__name__, static_folder=None)
-    app.register_blueprint(make_pages(KINDS, "/openapi.json", job_exists=is_there, model_exists=is_there))
+    app.register_blueprint(make_pages(KINDS, "/openapi.json", of_job=opening, of_model=opening))
     return app.test_client()
 
 
@@ -54,6 +59,13 @@ def test_what_a_page_loads_is_there(client: FlaskClient, page: str) -> None:
         asset = client.get(address)
         assert asset.status_code == 200
         asset.close()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_is_read_in_one_sitting(script: Path) -> None:
+    lines = script.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 250
+    assert [line for line in lines if len(line) > 120] == []
 
 
 def test_home_shows_the_first_lines_with_this_services_address(client: FlaskClient) -> None:

@@ -22,12 +22,18 @@ function list(kind, rows, cells) {
   [find(`${kind}-box`).hidden, find(`${kind}-empty`).hidden] = [!rows.length, rows.length > 0];
 }
 
-for (const button of document.querySelectorAll("button[data-sample]")) button.addEventListener("click", () => train(button));
+for (const button of document.querySelectorAll("button[data-sample]"))
+  button.addEventListener("click", () => train(button));
 try {
-  const [jobs, models, status] = await Promise.all([ask("/jobs?limit=8"), ask("/models?limit=8"), ask("/status").catch(() => null)]);
+  const [jobs, models, status] = await Promise.all([
+    ask("/jobs?limit=8"),
+    ask("/models?limit=8"),
+    ask("/status").catch(() => null),
+  ]);
   list("jobs", jobs.data, jobCells);
   list("models", models.data, modelCells);
-  if (status?.workers.length === 0) show("advice", "No worker is there, so trainings would wait. Start one: gradhouse worker");
+  if (status?.workers.length === 0)
+    show("advice", "No worker is there, so trainings would wait. Start one: gradhouse worker");
 } catch (error) {
   complain(error);
 }

@@ -3,20 +3,39 @@
 import { ask, complain, find, make, number, show, showRows } from "../parts/page.js";
 import { hasKey, forgetKey } from "../parts/key.js";
 
-const PAUSE_MILLISECONDS = 3_000, MOST_MILLISECONDS = 30_000;
+const PAUSE_MILLISECONDS = 3_000;
+const MOST_MILLISECONDS = 30_000;
 const words = (name) => name.replaceAll("_", " ");
 let seen = 0;
 
 function shown(fact) {
   if (fact === null) return "unknown";
-  return typeof fact === "number" ? (Number.isInteger(fact) ? fact.toLocaleString("en") : number(fact)) : String(fact);
+  return typeof fact === "number"
+    ? Number.isInteger(fact)
+      ? fact.toLocaleString("en")
+      : number(fact)
+    : String(fact);
 }
 
-const facts = (id, document) => showRows(id, Object.entries(document ?? {}), ([name]) => name, ([name, fact]) => [make("th", { scope: "row" }, words(name)), make("td", { class: "figure" }, shown(fact))]);
+const facts = (id, document) =>
+  showRows(
+    id,
+    Object.entries(document ?? {}),
+    ([name]) => name,
+    ([name, fact]) => [
+      make("th", { scope: "row" }, words(name)),
+      make("td", { class: "figure" }, shown(fact)),
+    ],
+  );
 
 const worker = ({ name, version, processes, age_seconds: age }) => [
-  make("th", { scope: "row" }, name), make("td", {}, version ?? "unknown"),
-  make("td", { class: "figure" }, `${processes.filter((each) => each.busy).length} of ${processes.length} busy`),
+  make("th", { scope: "row" }, name),
+  make("td", {}, version ?? "unknown"),
+  make(
+    "td",
+    { class: "figure" },
+    `${processes.filter((each) => each.busy).length} of ${processes.length} busy`,
+  ),
   make("td", { class: "figure" }, `${Math.round(age)} s ago`),
 ];
 
@@ -28,12 +47,19 @@ function trouble({ database, broker, workers }) {
 }
 
 async function look() {
-  const status = await ask("/status"), wrong = trouble(status);
+  const status = await ask("/status");
+  const wrong = trouble(status);
   seen = performance.now();
   show("ready", wrong?.[0] ?? "ready");
   show("advice", wrong?.[1] ?? "");
   const { version, database, broker, uptime_seconds: uptime } = status;
-  facts("parts", { version, ...status.versions, database_server: database, broker, up_for: `${Math.round(uptime / 60)} minutes` });
+  facts("parts", {
+    version,
+    ...status.versions,
+    database_server: database,
+    broker,
+    up_for: `${Math.round(uptime / 60)} minutes`,
+  });
   showRows("workers", status.workers, (each) => each.name, worker);
   find("workers-empty").hidden = status.workers.length > 0;
   facts("queue", status.queue);
@@ -60,5 +86,8 @@ find("forget").addEventListener("click", () => {
   forgetKey();
   location.reload();
 });
-setInterval(() => seen && show("age", `updated ${((performance.now() - seen) / 1000).toFixed(1)} s ago`), 100);
+setInterval(
+  () => seen && show("age", `updated ${((performance.now() - seen) / 1000).toFixed(1)} s ago`),
+  100,
+);
 await follow();

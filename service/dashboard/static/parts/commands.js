@@ -5,10 +5,32 @@ import { hasKey } from "./key.js";
 
 // `requests` are {path, body?, method?, binary?}; a body makes it a POST. No key is ever written, only where it stands.
 export function showCommands(id, requests) {
-  const forms = [["curl", requests.map(curl).join("\n")], ["Python", [...(hasKey() ? ["import os", ""] : []), "import httpx", "", ...requests.map(python)].join("\n")]];
-  show(id, ...forms.map(([name, text]) => make("div", { class: "command" },
-    make("button", { type: "button", click: (event) => copy(event.currentTarget, text) }, `Copy as ${name}`),
-    make("pre", { tabindex: 0, role: "region", "aria-label": `The same with ${name}` }, make("code", {}, text)))));
+  const forms = [
+    ["curl", requests.map(curl).join("\n")],
+    [
+      "Python",
+      [...(hasKey() ? ["import os", ""] : []), "import httpx", "", ...requests.map(python)].join("\n"),
+    ],
+  ];
+  show(
+    id,
+    ...forms.map(([name, text]) =>
+      make(
+        "div",
+        { class: "command" },
+        make(
+          "button",
+          { type: "button", click: (event) => copy(event.currentTarget, text) },
+          `Copy as ${name}`,
+        ),
+        make(
+          "pre",
+          { tabindex: 0, role: "region", "aria-label": `The same with ${name}` },
+          make("code", {}, text),
+        ),
+      ),
+    ),
+  );
 }
 
 const address = (path) => `${location.origin}${API}${path}`;
@@ -17,7 +39,8 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 function curl({ path, body, method }) {
   const words = ["curl -s", ...(method ? [`-X ${method}`] : []), quoted(address(path))];
   if (hasKey()) words.push('-H "Authorization: Bearer $GRADHOUSE_KEY"');
-  if (body !== undefined) words.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(body))}`);
+  if (body !== undefined)
+    words.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(body))}`);
   return words.join(" ");
 }
 
@@ -32,7 +55,10 @@ function python({ path, body, method }) {
 // JSON's words as Python's.
 function literal(value) {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
-  if (value !== null && typeof value === "object") return `{${Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`).join(", ")}}`;
+  if (value !== null && typeof value === "object")
+    return `{${Object.entries(value)
+      .map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`)
+      .join(", ")}}`;
   if (typeof value === "boolean") return value ? "True" : "False";
   return value === null ? "None" : JSON.stringify(value);
 }

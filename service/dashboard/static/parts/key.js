@@ -15,15 +15,20 @@ let asking = null;
 // Resolves when somebody has entered a key; all who ask meanwhile wait for the same form.
 export function enterKey(problem) {
   asking ??= new Promise((resolve) => {
-    const box = document.getElementById("key-box"), field = document.getElementById("key");
+    const box = document.getElementById("key-box");
+    const field = document.getElementById("key");
     document.getElementById("key-why").textContent = sessionStorage.getItem(NAME) ? problem.detail : "";
     sessionStorage.removeItem(NAME);
-    box.addEventListener("submit", () => {
-      sessionStorage.setItem(NAME, field.value.trim());
-      field.value = "";
-      asking = null;
-      resolve();
-    }, { once: true });
+    box.addEventListener(
+      "submit",
+      () => {
+        sessionStorage.setItem(NAME, field.value.trim());
+        field.value = "";
+        asking = null;
+        resolve();
+      },
+      { once: true },
+    );
     box.addEventListener("cancel", (event) => event.preventDefault());
     box.showModal();
   });

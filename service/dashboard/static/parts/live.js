@@ -4,7 +4,10 @@
 import { API, complain, show } from "./page.js";
 import { keyHeader } from "./key.js";
 
-const LEAST = 1_000, MOST = 10_000, QUIET_STREAM = 5_000, STREAM_AGAIN = 30_000; // milliseconds
+const LEAST = 1_000;
+const MOST = 10_000;
+const QUIET_STREAM = 5_000;
+const STREAM_AGAIN = 30_000; // milliseconds
 const STREAM_SLOTS = ["gradhouse-stream-1", "gradhouse-stream-2"];
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -62,14 +65,25 @@ export class Live {
   async listen() {
     if (!navigator.locks) return this.read();
     for (const slot of STREAM_SLOTS) {
-      if (await navigator.locks.request(slot, { ifAvailable: true }, (lock) => lock && this.read().then(() => true))) return;
+      if (
+        await navigator.locks.request(
+          slot,
+          { ifAvailable: true },
+          (lock) => lock && this.read().then(() => true),
+        )
+      )
+        return;
     }
   }
 
   // Reads the stream as long as it lasts; the browser's own EventSource could send no key.
   async read() {
     this.abort = new AbortController();
-    const headers = { ...keyHeader(), Accept: "text/event-stream", ...(this.last ? { "Last-Event-ID": this.last } : {}) };
+    const headers = {
+      ...keyHeader(),
+      Accept: "text/event-stream",
+      ...(this.last ? { "Last-Event-ID": this.last } : {}),
+    };
     try {
       const answer = await fetch(`${API}${this.path}`, { headers, signal: this.abort.signal });
       if (!answer.ok) return;

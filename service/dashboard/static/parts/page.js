@@ -20,16 +20,22 @@ export async function ask(path, { body, method, as = "json" } = {}) {
       options.body = JSON.stringify(body);
     }
     const answer = await fetch(API + path, options);
-    if (answer.ok) return as === "buffer" ? answer.arrayBuffer() : as === "text" ? answer.text() : answer.json();
+    if (answer.ok)
+      return as === "buffer" ? answer.arrayBuffer() : as === "text" ? answer.text() : answer.json();
     const problem = await answer.json().catch(() => ({ detail: `the service answered ${answer.status}` }));
-    if (answer.status !== 401) throw new Refused(problem, answer.status, Number(answer.headers.get("Retry-After")) || 0);
+    if (answer.status !== 401)
+      throw new Refused(problem, answer.status, Number(answer.headers.get("Retry-After")) || 0);
     await enterKey(problem);
   }
 }
 
 // Signs that are not seen but turn the text around them: shown by their code, so that no name can disguise itself.
 const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-export const plain = (text) => String(text).replace(TURNING, (sign) => `[U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
+export const plain = (text) =>
+  String(text).replace(
+    TURNING,
+    (sign) => `[U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}]`,
+  );
 
 // An element, or with the prefix "svg:" one of SVG; children are nodes or texts, never markup.
 export function make(tag, attributes = {}, ...children) {
@@ -50,14 +56,18 @@ export const find = (id) => document.getElementById(id);
 
 // Puts children in an element's place for them; what is there already is left alone.
 export function show(id, ...children) {
-  const nodes = children.map(asNode), place = find(id);
+  const nodes = children.map(asNode);
+  const place = find(id);
   if (nodes.length === 1 && typeof nodes[0] === "string" && place.textContent === nodes[0]) return;
   place.replaceChildren(...nodes);
 }
 
 // A drawing of the service's; its names are as inert as any.
 export function showDrawing(id, svg, label) {
-  const picture = document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
+  const picture = document.importNode(
+    new DOMParser().parseFromString(svg, "image/svg+xml").documentElement,
+    true,
+  );
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", plain(label));
   const walk = document.createTreeWalker(picture, NodeFilter.SHOW_TEXT);
@@ -77,14 +87,19 @@ export function markNode(id, node) {
 // Scrolls within the box alone, never the page.
 function bring(box, element) {
   const [inner, outer] = [element.getBoundingClientRect(), box.getBoundingClientRect()];
-  if (inner.left < outer.left || inner.right > outer.right) box.scrollLeft += inner.left - outer.left - 0.4 * outer.width;
-  if (inner.top < outer.top || inner.bottom > outer.bottom) box.scrollTop += inner.top - outer.top - 0.4 * outer.height;
+  if (inner.left < outer.left || inner.right > outer.right)
+    box.scrollLeft += inner.left - outer.left - 0.4 * outer.width;
+  if (inner.top < outer.top || inner.bottom > outer.bottom)
+    box.scrollTop += inner.top - outer.top - 0.4 * outer.height;
 }
 
 // Fact and remedy of an error, in the page's place for them.
 export function complain(error) {
-  const problem = error.problem, more = (problem?.errors ?? []).slice(1).map((each) => each.detail);
-  const words = [error.message, problem?.hint, ...more].filter(Boolean).map((text) => text.replace(/\.?$/, "."));
+  const problem = error.problem;
+  const more = (problem?.errors ?? []).slice(1).map((each) => each.detail);
+  const words = [error.message, problem?.hint, ...more]
+    .filter(Boolean)
+    .map((text) => text.replace(/\.?$/, "."));
   show("trouble", words.join(" "));
 }
 
@@ -99,14 +114,17 @@ export function query() {
 }
 
 export function keep(state) {
-  const kept = Object.entries(state).filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false);
+  const kept = Object.entries(state).filter(
+    ([, value]) => value !== null && value !== undefined && value !== "" && value !== false,
+  );
   const text = new URLSearchParams(kept).toString();
   history.replaceState(null, "", text ? `?${text}` : location.pathname);
 }
 
 // Calls `work` soon, and never twice at once: what comes meanwhile is answered by one more call.
 export function coalesced(work) {
-  let busy = false, again = false;
+  let busy = false;
+  let again = false;
   return async function run() {
     if (busy) {
       again = true;
@@ -128,9 +146,11 @@ export function coalesced(work) {
 
 // A table's rows by key: only those that changed are made anew, so that focus and selection stay.
 export function showRows(id, rows, key, cells) {
-  const place = find(id), known = new Map([...place.children].map((row) => [row.dataset.key, row]));
+  const place = find(id);
+  const known = new Map([...place.children].map((row) => [row.dataset.key, row]));
   const wanted = rows.map((row) => {
-    const made = make("tr", { "data-key": key(row) }, ...cells(row)), before = known.get(key(row));
+    const made = make("tr", { "data-key": key(row) }, ...cells(row));
+    const before = known.get(key(row));
     return before && before.innerHTML === made.innerHTML ? before : made;
   });
   if (wanted.length === place.children.length && wanted.every((row, i) => row === place.children[i])) return;
@@ -146,7 +166,14 @@ export function colours() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(name).trim();
   const curves = [read("--canvas-first"), read("--canvas-second")];
-  return (known = { text: read("--canvas-text"), line: read("--canvas-line"), mark: read("--canvas-mark"), ground: channels(read("--canvas-soft")), curves, signs: curves.map(channels) });
+  return (known = {
+    text: read("--canvas-text"),
+    line: read("--canvas-line"),
+    mark: read("--canvas-mark"),
+    ground: channels(read("--canvas-soft")),
+    curves,
+    signs: curves.map(channels),
+  });
 }
 
 // "#0072b2" as three numbers.

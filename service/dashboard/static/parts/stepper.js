@@ -6,11 +6,26 @@ export class Stepper {
   // `place` gets the controls; `look` is called with the node that a step is about, null when there is none.
   constructor(place, look) {
     Object.assign(this, { place, look, steps: [], nodes: [] });
-    this.slider = make("input", { type: "range", min: 0, value: 0, "aria-label": "Step", input: () => this.show() });
+    this.slider = make("input", {
+      type: "range",
+      min: 0,
+      value: 0,
+      "aria-label": "Step",
+      input: () => this.show(),
+    });
     this.words = make("p", { class: "step", role: "status" });
     this.numbers = make("p", { class: "figure" });
     const move = (by, words) => make("button", { type: "button", click: () => this.move(by) }, words);
-    this.box = make("div", { hidden: true }, move(-1, "← Back"), move(1, "Next →"), make("button", { type: "button", click: () => this.turn() }, "Go to backward"), this.slider, this.words, this.numbers);
+    this.box = make(
+      "div",
+      { hidden: true },
+      move(-1, "← Back"),
+      move(1, "Next →"),
+      make("button", { type: "button", click: () => this.turn() }, "Go to backward"),
+      this.slider,
+      this.words,
+      this.numbers,
+    );
     place.append(this.box);
   }
 
@@ -19,7 +34,11 @@ export class Stepper {
     const same = trace.steps.length === this.steps.length;
     [this.steps, this.nodes] = [trace.steps, trace.nodes];
     this.slider.max = this.steps.length - 1;
-    if (!same) this.slider.value = Math.max(0, this.steps.findIndex((step) => step.phase === "backward"));
+    if (!same)
+      this.slider.value = Math.max(
+        0,
+        this.steps.findIndex((step) => step.phase === "backward"),
+      );
     this.box.hidden = false;
     this.show();
   }
@@ -54,8 +73,12 @@ export class Stepper {
       this.words.textContent = `${at}, forward: ${this.name(step.node)} = ${step.op} of ${operands.join(" and ")}`;
       this.numbers.textContent = `data ${number(step.data, 8)}`;
     } else {
-      this.words.textContent = `${at}, backward: from ${this.name(step.node)} (${step.op}) to ${this.name(step.operand)}`;
-      this.numbers.textContent = `slope ${number(step.slope, 6)} × local derivative ${number(step.local, 6)} = ${number(step.product, 6)}; grad so far ${number(step.grad, 6)}`;
+      const way = `from ${this.name(step.node)} (${step.op}) to ${this.name(step.operand)}`;
+      const [slope, local, product, grad] = ["slope", "local", "product", "grad"].map((each) =>
+        number(step[each], 6),
+      );
+      this.words.textContent = `${at}, backward: ${way}`;
+      this.numbers.textContent = `slope ${slope} × local derivative ${local} = ${product}; grad so far ${grad}`;
     }
     this.slider.setAttribute("aria-valuetext", this.words.textContent);
     this.look(this.nodes[step.phase === "forward" ? step.node : step.operand]);
