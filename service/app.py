@@ -30,6 +30,7 @@ from service.api import (
     parts,
     predictions,
 )
+from service.api.follower import Follower
 from service.api.inside import expressions, gradients, graphs, hard_rows, replay, surfaces
 from service.api.inside.openings import opening_of_job, opening_of_model
 from service.api.loaded_models import LoadedModels
@@ -140,6 +141,7 @@ def _make_parts(settings: Settings) -> parts.Parts:
         decoder=Decoder(settings),
         models=LoadedModels(database, max_bytes=settings.max_loaded_bytes),
         streams=BoundedSemaphore(settings.max_streams),
+        follower=Follower(partial(job_events.look, database)),
         presence=presence,
         lookout=Lookout(database, presence),
     )

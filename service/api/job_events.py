@@ -11,11 +11,12 @@ import orjson
 from flask import Response, request
 from marshmallow import fields
 
+from service.api.follower import Follower, Log, News
 from service.api.job_documents import find_job
 from service.api.parts import owner, running
 from service.errors import ServiceError
 from service.tables import events, jobs
-from service.tables.base import Database
+from service.tables.base import Database, DatabaseError, is_transient
 from service.tables.events import Event, EventType
 from service.telemetry.metrics import STREAMS_OPEN
 from service.web.bodies import JSON_MEDIA_TYPE
@@ -24,7 +25,6 @@ from service.web.paging import MAX_ROW, RowQuery, page_response
 from service.web.schemas import Answer, moment
 
 SSE_MEDIA_TYPE = "text/event-stream"
-LOOK_SECONDS = 0.2  # between two looks into the log
 EVENTS_A_LOOK = 500
 KEEP_ALIVES = 5  # comments within one quiet stream
 RETRY_REFUSED_SECONDS = 5, 15  # one of these: hundreds who were refused together must not come back together
@@ -102,7 +102,7 @@ def _stream(job_id: str, after: int) -> Response:
         detail = f"{parts.settings.max_streams} event streams are open, as many as max_streams allows"
         again = random.randint(*RETRY_REFUSED_SECONDS)  # noqa: S311 - a spread, no secret
         raise ServiceError("too_many_streams", detail, headers={"Retry-After": str(again)})
-    log = _follow(parts.database, owner(), job_id, after, parts.settings.stream_seconds)
+    log = _follow(parts.follower, (owner(), job_id), after, parts.settings.stream_seconds)
     response = Response(log, mimetype=SSE_MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # a proxy must pass each event on at once
@@ -116,34 +116,37 @@ def _close(places: BoundedSemaphore) -> None:
     STREAMS_OPEN.dec()
 
 
-def _follow(database: Database, whose: str, job_id: str, after: int, seconds: float) -> Iterator[str]:
+def _follow(follower: Follower, log: Log, after: int, seconds: float) -> Iterator[str]:
     """The log from a cursor on, until the job is done or the time is up; runs outside of the request."""
     ends = time.monotonic() + seconds
-    quiet_until = time.monotonic() + seconds / KEEP_ALIVES
     yield f"retry: {RETRY_MILLISECONDS}\n\n"
-    while True:
-        found, ended = _look(database, whose, job_id, after)
-        for each in found:
-            after = each.id
-            yield _printed(each)
-        if ended and len(found) < EVENTS_A_LOOK:
-            yield f"retry: {RETRY_DONE_MILLISECONDS}\n\n"
-            return
-        now = time.monotonic()
-        if now >= ends:
-            return
-        if not found and now >= quiet_until:
-            yield ": still here\n\n"
-        if found or now >= quiet_until:
-            quiet_until = now + seconds / KEEP_ALIVES
-        time.sleep(min(LOOK_SECONDS, ends - now))
+    with follower.listening(log, after) as listener:
+        while (left := ends - time.monotonic()) > 0:
+            news = listener.wait(min(seconds / KEEP_ALIVES, left))
+            if news is None:
+                yield ": still here\n\n"
+                continue
+            if news.text:
+                yield news.text
+            if news.over:
+                return
 
 
-def _look(database: Database, whose: str, job_id: str, after: int) -> tuple[list[Event], bool]:
-    """The new events, and whether there will be no others: read after the status, so that none is missed."""
-    with database.reading() as db:
-        ended = not jobs.goes_on(db, whose, job_id)
-        return events.read(db, job_id, after=after, limit=EVENTS_A_LOOK), ended
+def look(database: Database, whose: str, job_id: str, after: int) -> News:
+    """What is new in a log: read after the status, so that nothing is missed of a job that has ended."""
+    try:
+        with database.reading() as db:
+            ended = not jobs.goes_on(db, whose, job_id)
+            found = events.read(db, job_id, after=after, limit=EVENTS_A_LOOK)
+    except DatabaseError as error:
+        if not is_transient(error):
+            raise
+        return News("", after, over=True)  # the client comes again, and goes on where it was
+    text = "".join(map(_printed, found))
+    over = ended and len(found) < EVENTS_A_LOOK
+    if over:
+        text += f"retry: {RETRY_DONE_MILLISECONDS}\n\n"
+    return News(text, found[-1].id if found else after, over)
 
 
 def _printed(each: Event) -> str:

@@ -6,6 +6,7 @@ from threading import BoundedSemaphore
 
 from flask import Flask, current_app, g
 
+from service.api.follower import Follower
 from service.api.loaded_models import LoadedModels
 from service.api.watching.look import Lookout
 from service.broker import Broker
@@ -30,6 +31,7 @@ class Parts:
     decoder: Decoder
     models: LoadedModels
     streams: BoundedSemaphore  # the places for open event streams
+    follower: Follower  # which looks for all of them
     presence: Presence
     lookout: Lookout
     started_at: float = field(default_factory=time.time)
