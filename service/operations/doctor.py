@@ -126,22 +126,33 @@ def _database(settings: Settings) -> Iterator[Finding]:
     except DatabaseError as error:
         reason = str(error.orig).strip().splitlines()[0]
         remedy = "start it, or correct GRADHOUSE_DATABASE_URL"
+        if database.engine.dialect.name == "sqlite":
+            remedy = f"is {database.engine.url.database} the right file? Else restore a backup"
         yield Finding("wrong", "database", f"does not answer: {reason}", remedy)
     finally:
         database.close()
 
 
 def _asked(database: Database) -> Iterator[Finding]:
-    kind = database.engine.dialect.name
+    kind, found = database.engine.dialect.name, schema.revision(database)
     yield Finding("ok", "database", f"{kind} answers")
-    try:
-        schema.require_current(database)
-        yield Finding("ok", "migrations", f"at revision {HEAD}")
-    except schema.OutdatedSchema as error:
-        yield Finding("wrong", "migrations", str(error).partition(":")[0], "gradhouse db upgrade")
+    yield _migrations(database, found)
     if kind == "sqlite":
         yield _file(database)
     yield _clock("database clock", partial(schema.clock_seconds, database))
+
+
+def _migrations(database: Database, found: str | None) -> Finding:
+    try:
+        schema.require_current(database)
+    except schema.OutdatedSchema as error:
+        return Finding("wrong", "migrations", str(error).partition(":")[0], "gradhouse db upgrade")
+    if found == HEAD:
+        return Finding("ok", "migrations", f"at revision {HEAD}")
+    fact = f"at revision {found}, newer than the {HEAD} of this version"
+    return Finding(
+        "warning", "migrations", fact, "fine during a rolling upgrade; else install the new version"
+    )
 
 
 def _file(database: Database) -> Finding:

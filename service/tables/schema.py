@@ -43,7 +43,9 @@ class OutdatedSchema(Exception):
 
 
 def revision(database: Database) -> str | None:
-    """The database's revision; None for an empty one."""
+    """The database's revision; None for an empty one, and for a SQLite that is not there yet."""
+    if not exists(database):
+        return None
     with database.reading() as db:
         if not inspect(db.connection()).has_table("alembic_version"):
             return None

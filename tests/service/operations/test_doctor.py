@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from service.operations import doctor
 from service.operations.doctor import Finding
 from service.presence import Presence
 from service.settings import Settings
 from service.storage import FolderStorage
+from service.tables.base import Database
+from service.tables.schema import upgrade
 from tests.servers import ValkeyServer
 
 
@@ -92,6 +95,30 @@ def test_a_damaged_database_file_is_found(settings: Settings, sqlite_url: str) -
     file.write_bytes(content)
     found = doctor.run(replace(settings, database_url=sqlite_url))
     assert "wrong" in {levels(found).get("database file"), levels(found)["database"]}
+
+
+def test_a_database_that_is_newer_than_the_code_is_told(settings: Settings, tmp_path: Path) -> None:
+    later = replace(settings, database_url=f"sqlite:///{tmp_path}/later.db")
+    database = Database(later.database)
+    upgrade(database)
+    with database.session() as db:
+        db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    (finding,) = (each for each in doctor._database(later) if each.what == "migrations")
+    assert (finding.level, "9999" in finding.fact) == ("warning", True)
+    assert "rolling upgrade" in finding.remedy
+
+
+def test_a_database_that_is_away_is_not_said_to_answer(settings: Settings) -> None:
+    away = replace(settings, database_url="postgresql://me@127.0.0.1:1/gradhouse")
+    (finding,) = doctor._database(away)
+    assert (finding.level, "GRADHOUSE_DATABASE_URL" in finding.remedy) == ("wrong", True)
+
+
+def test_a_file_that_is_no_database_wants_a_backup(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "noise.db").write_text("no database " * 1000)
+    (finding,) = doctor._database(replace(settings, database_url=f"sqlite:///{tmp_path}/noise.db"))
+    assert (finding.level, "restore a backup" in finding.remedy) == ("wrong", True)
 
 
 def test_a_misspelt_setting_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
