@@ -1,14 +1,15 @@
 """Every setting of the service, once: name, type, default, help; read from GRADHOUSE_* variables."""
 
-import re
 from dataclasses import dataclass, field, fields
+from functools import partial
 from hashlib import sha256
 from importlib import import_module
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from environs import Env, EnvError, validate
+
+from service.addresses import is_loopback, require_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ KIB, MIB = 2**10, 2**20
 _DATA_DIR = Path("gradhouse-data")
 _SQL = ("sqlite", "postgresql", "postgresql+psycopg", "postgres")
 _REDIS = ("redis", "rediss", "unix", "redis+socket")
+_PLAIN = {"Not a valid integer.": "must be a whole number", "Not a valid number.": "must be a number"}
 
 
 class BadSettings(ValueError):
@@ -239,14 +241,6 @@ class Settings:
         return getattr(import_module(module), name)(**{each: getattr(self, each) for each in names})
 
 
-def is_loopback(host: str) -> bool:
-    """Says whether a service that listens on `host` is reached from this machine only."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def load_settings(**overrides: object) -> Settings:
     """The settings of the environment, with `overrides` that are not None on top. Raises BadSettings."""
     env = Env(prefix=PREFIX)
@@ -283,16 +277,15 @@ def _read(env: Env, name: str, default: object, metadata: Any) -> object:
 
 
 def _reason(error: EnvError) -> str:
-    messages = getattr(error, "error_messages", None)
-    return ", ".join(messages) if messages else str(error)
+    messages = getattr(error, "error_messages", None) or [str(error)]
+    return ", ".join(_PLAIN.get(each, each) for each in messages)
 
 
 def _rules(metadata: Any) -> "list[Callable[[Any], Any]]":
     if options := metadata.get("options"):
         return [validate.OneOf(options, error="must be one of {choices}, got {input}")]
-    if schemes := metadata.get("schemes"):  # the text does not tell what was found: it may hold a password
-        begins = "|".join(re.escape(f"{scheme}://") for scheme in schemes)
-        return [validate.Regexp(f"$|{begins}", error=f"must begin with {'://, '.join(schemes)}://")]
+    if schemes := metadata.get("schemes"):
+        return [partial(require_address, schemes)]
     least, most = metadata["least"], metadata["most"]
     if least is None:
         return []

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from service.addresses import is_loopback
 from service.errors import ServiceError
-from service.settings import is_loopback
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

@@ -24,6 +24,7 @@ def test_a_variable_changes_a_setting_and_an_option_goes_before_it(monkeypatch: 
 def test_every_wrong_variable_is_named_with_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADHOUSE_PORT", "70000")
     monkeypatch.setenv("GRADHOUSE_MAX_TRIES", "0")
+    monkeypatch.setenv("GRADHOUSE_MAX_EPOCHS", "many")
     monkeypatch.setenv("GRADHOUSE_LOG_FORMAT", "xml")
     monkeypatch.setenv("GRADHOUSE_LEASE_SECONDS", "soon")
     with pytest.raises(BadSettings) as refusal:
@@ -31,8 +32,9 @@ def test_every_wrong_variable_is_named_with_its_bound(monkeypatch: pytest.Monkey
     text = str(refusal.value)
     assert "GRADHOUSE_PORT must be between 1 and 65535, got 70000" in text
     assert "GRADHOUSE_MAX_TRIES must be at least 1, got 0" in text
+    assert "GRADHOUSE_MAX_EPOCHS must be a whole number" in text
     assert "GRADHOUSE_LOG_FORMAT must be one of console, json, got xml" in text
-    assert "GRADHOUSE_LEASE_SECONDS" in text
+    assert "GRADHOUSE_LEASE_SECONDS must be a number" in text
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -67,21 +69,3 @@ def test_what_holds_a_password_is_not_printed() -> None:
 def test_hosts_are_names_between_commas() -> None:
     assert Settings(allowed_hosts=" A.example, b.example ,").hosts == {"a.example", "b.example"}
     assert Settings().hosts == frozenset()
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "expected"),
-    [
-        ("GRADHOUSE_DATABASE_URL", "mysql://me:hunter2@db/gradhouse", "sqlite://, postgresql://"),
-        ("GRADHOUSE_DATABASE_URL", "me:hunter2@db/gradhouse", "sqlite://, postgresql://"),
-        ("GRADHOUSE_BROKER_URL", "amqp://me:hunter2@broker", "redis://, rediss://, unix://"),
-    ],
-)
-def test_an_address_of_another_kind_is_refused_and_its_password_not_told(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
-) -> None:
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(BadSettings) as refusal:
-        load_settings()
-    assert f"{variable} must begin with {expected}" in str(refusal.value)
-    assert "hunter2" not in str(refusal.value)
