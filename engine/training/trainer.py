@@ -72,7 +72,7 @@ class Trainer:
         self._recorder = Recorder(self._plan.epochs, state, budget) if budget else None
 
     def _digest(self) -> str:
-        """The digest of all that the result depends on: spec, encoded rows, first parameters."""
+        """The digest of spec and encoded rows: a checkpoint of others is refused."""
         said = essential(self._spec.to_document())  # a member that joins the spec must not make it another
         digest = sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS))
         for rows in filter(None, (self._plan.train, self._plan.validation)):
