@@ -45,6 +45,7 @@ from service.presence import Presence
 from service.settings import Settings, load_settings
 from service.storage import DamagedBytes, MissingBytes, StorageAway, open_storage
 from service.tables.base import Conflict, Database, is_transient
+from service.tables.outlook import Outlook
 from service.telemetry.log import RequestLog
 from service.web import admission, bodies, encodings, observing, problems, requests
 from service.web.application import Application
@@ -144,6 +145,7 @@ def _make_parts(settings: Settings) -> parts.Parts:
         follower=Follower(partial(job_events.look, database)),
         presence=presence,
         lookout=Lookout(database, presence),
+        outlook=Outlook(),
     )
 
 

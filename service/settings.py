@@ -141,6 +141,7 @@ class Settings:
     max_running_per_owner: int = _setting(
         0, "most jobs of one owner that run at once; 0: any number", least=0
     )
+    max_retry_seconds: float = _setting(10.0, "longest Retry-After of a job or of a full queue", least=1)
     max_streams: int = _setting(8, "event streams open at once in one API process", least=0, most=512)
     stream_seconds: float = _setting(
         25.0, "after which an event stream ends, to be resumed", least=0.1, most=300

@@ -8,17 +8,15 @@ from flask import request
 from marshmallow import fields
 
 from service.api.orders import PRIORITIES
-from service.api.parts import missing, owner
+from service.api.parts import missing, owner, running
 from service.errors import problem_document
-from service.tables import events, jobs, queue
+from service.tables import events, jobs
 from service.tables.base import Transaction
 from service.tables.events import Move
 from service.tables.jobs import Job, Status
 from service.web.schemas import Answer, Moment, moment
 
 STATUSES = (*(status.value for status in Status), "canceling")
-MAX_RETRY_SECONDS = 10  # a cancel, or an early stop, should not be missed for longer
-JOBS_A_LOOK = 100  # of the queue: so many tiny jobs are done within a second or so
 POLLING = {"Retry-After": {"description": "Seconds until a look is worth it.", "schema": {"type": "integer"}}}
 _PROGRESS = {
     "type": "object",
@@ -53,11 +51,19 @@ def progress(job: Job, since: float = 0.0) -> dict[str, Any]:
     return {"fraction": fraction, "epoch": job.epoch, "epochs": job.epochs, "eta_seconds": eta}
 
 
-def retry_after(document: Mapping[str, Any]) -> int:
-    """Seconds until the job of a document may have changed: half the time it seems to need, within bounds."""
+def wait_seconds(document: Mapping[str, Any], jobs_a_second: float, most: float) -> int:
+    """Seconds until a job may have changed: until it is its turn, or half the time that it still needs.
+
+    At most `most`: a cancel, or an early stop, should not be missed for longer.
+    """
     eta = document["progress"]["eta_seconds"]
-    wait = (document["queue_position"] or 0) / JOBS_A_LOOK if eta is None else eta / 2
-    return max(1, min(MAX_RETRY_SECONDS, ceil(wait)))
+    wait = (document["queue_position"] or 0) / jobs_a_second if eta is None else eta / 2
+    return max(1, ceil(min(wait, most)))
+
+
+def retry_after(document: Mapping[str, Any]) -> int:
+    """When a look at the job of a document is worth it, by the speed with which jobs end."""
+    return wait_seconds(document, running().outlook.jobs_a_second, running().settings.max_retry_seconds)
 
 
 def failure(job: Job) -> dict[str, Any] | None:
@@ -132,7 +138,11 @@ class JobDetailSchema(JobSchema):
     """A job."""
 
     queue_position = fields.Integer(
-        required=True, allow_none=True, metadata={"description": "1 is the next."}
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "1 is the next; beyond 500, jobs that join or leave ahead count a second late."
+        },
     )
     heartbeat_age_seconds = fields.Float(
         required=True,
@@ -158,7 +168,7 @@ def _detail(db: Transaction, job: Job, moves: Sequence[Move]) -> dict[str, Any]:
     return {
         **document,
         "progress": progress(job, silence.of_progress if silence else 0.0),
-        "queue_position": queue.position(db, job),
+        "queue_position": running().outlook.position(db, job),
         "heartbeat_age_seconds": round(silence.of_life, 1) if silence else None,
         "transitions": [
             {"status": each.status, "at": moment(each.at), "reason": each.reason} for each in moves

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ from service.web.schemas import Object, Schema, Text, load, shown
 
 PRIORITIES = tuple(priority.name.lower() for priority in Priority)
 MAX_METADATA_BYTES = 16_384
-QUEUE_RETRY_SECONDS = "5"
+QUEUE_SHARE = 0.01  # of a full queue that is to be worked off before another try is worth it
 
 FindDataset = Callable[[str], Dataset | None]
 
@@ -174,11 +175,17 @@ def check_queue(db: Transaction) -> None:
     waiting = queue.length(db)
     if waiting >= most:
         detail = f"{waiting} jobs wait, and max_queued allows {most}"
-        raise ServiceError("queue_full", detail, headers={"Retry-After": QUEUE_RETRY_SECONDS})
+        raise _queue_full(db, detail, most)
     most = running().settings.max_queued_per_owner
     if waiting >= most and queue.length_of(db, owner()) >= most:
         detail = f"{most} jobs of yours wait, and max_queued_per_owner allows no more"
-        raise ServiceError("queue_full", detail, headers={"Retry-After": QUEUE_RETRY_SECONDS})
+        raise _queue_full(db, detail, most)
+
+
+def _queue_full(db: Transaction, detail: str, most: int) -> ServiceError:
+    wait = QUEUE_SHARE * most / running().outlook.measure(db)
+    seconds = max(1, ceil(min(wait, running().settings.max_retry_seconds)))
+    return ServiceError("queue_full", detail, headers={"Retry-After": str(seconds)})
 
 
 def require_ready(dataset: Dataset) -> None:

@@ -16,6 +16,7 @@ from service.presence import Presence
 from service.settings import Settings
 from service.storage import Storage
 from service.tables.base import LOCAL_OWNER, Database
+from service.tables.outlook import Outlook
 
 _KEY = "gradhouse"
 
@@ -34,6 +35,7 @@ class Parts:
     follower: Follower  # which looks for all of them
     presence: Presence
     lookout: Lookout
+    outlook: Outlook
     started_at: float = field(default_factory=time.time)
 
 

@@ -1,4 +1,4 @@
-"""The queue: how jobs join it, in which order they are taken, and who waits where.
+"""The queue: how jobs join it, and in which order they are taken.
 
 The order is by priority, then by turn, which is fair between owners, then by age.
 """
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, text, tuple_
+from sqlalchemy import Row, bindparam, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from service.tables import events
@@ -27,10 +27,6 @@ _TURNS = select(
     _waiting_turns.scalar_subquery().label("waiting"),
     _running_turns.scalar_subquery().label("running"),
 )
-
-_places = tuple_(Job.priority, Job.turn, Job.id)
-_place = tuple_(bindparam("priority"), bindparam("turn"), bindparam("id"))
-_AHEAD = select(func.count()).select_from(Job).where(IS_QUEUED, _places < _place)
 
 # A count of a column that the index of the queued rows holds: else SQLite counts through every job.
 _LENGTH = select(func.count(Job.priority)).where(IS_QUEUED)
@@ -101,14 +97,6 @@ def next_turn(db: Session, owner: str, priority: int) -> int:
     turns = db.execute(_TURNS, {"owner": owner, "priority": int(priority)}).one()
     served = turns.running if turns.waiting is None else turns.waiting
     return max(served or 0, 0 if turns.own is None else turns.own + 1)
-
-
-def position(db: Session, job: Job) -> int | None:
-    """Which job from now this one is to be taken: 1 is the next; None for one that is not queued."""
-    if job.status != Status.QUEUED:
-        return None
-    place = {"priority": job.priority, "turn": job.turn, "id": job.id}
-    return int(db.scalar(_AHEAD, place) or 0) + 1
 
 
 def length(db: Session) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.api.job_documents import eta_seconds, progress, retry_after
+from service.api.job_documents import eta_seconds, progress, wait_seconds
 from service.tables.jobs import Job, Status
 
 
@@ -40,14 +40,15 @@ def test_a_job_without_a_training_has_no_deadline() -> None:
     [
         ({}, None, 1),
         ({"status": Status.QUEUED}, 1, 1),
-        ({"status": Status.QUEUED}, 250, 3),
+        ({"status": Status.QUEUED}, 250, 5),
         ({"status": Status.QUEUED}, 100_000, 10),
         ({"epoch": 50, "seconds": 0.1}, None, 1),
         ({"epoch": 50, "seconds": 6.0}, None, 3),
         ({"epoch": 1, "seconds": 60.0}, None, 10),
     ],
 )
-def test_a_look_is_worth_it_after_half_the_time_that_the_job_seems_to_need(
+def test_a_look_is_worth_it_at_its_turn_or_after_half_the_time_that_the_job_needs(
     values: dict[str, Any], position: int | None, seconds: int
 ) -> None:
-    assert retry_after({"progress": progress(_job(**values)), "queue_position": position}) == seconds
+    document = {"progress": progress(_job(**values)), "queue_position": position}
+    assert wait_seconds(document, jobs_a_second=50, most=10) == seconds

@@ -37,15 +37,3 @@ def test_owners_take_turns_however_many_jobs_one_has(database: Database) -> None
     few = [add_job(database, owner="few").id for _ in range(2)]
     taken = [must_claim(database, f"w{number}").job_id for number in range(1, 6)]
     assert taken == [many[1], few[0], many[2], few[1], many[3]]
-
-
-def test_the_queue_position_is_the_order_in_which_workers_take(database: Database) -> None:
-    low = add_job(database, priority="low")
-    first, second = add_job(database), add_job(database)
-    with database.reading() as db:
-        positions = [queue.position(db, each) for each in (first, second, low)]
-    assert positions == [1, 2, 3]
-    must_claim(database)
-    with database.reading() as db:
-        assert queue.position(db, db.get_one(Job, second.id)) == 1
-        assert queue.position(db, db.get_one(Job, first.id)) is None
