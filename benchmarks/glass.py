@@ -30,6 +30,7 @@ from tests.servers import eventually
 TANH = {"units": 16, "activation": "tanh"}
 LONG = {"epochs": 1_000_000, "batch_size": 1, "early_stopping": None, "max_seconds": 3_600}
 ROW = {"x1": 0.5, "x2": -0.2}
+LOADS = 25
 FRAMES = 240
 CROWD_TURNS = 3
 MANY_ROWS = 20_000  # an epoch of them, row by row, takes so long that the job outlasts all timing
@@ -124,7 +125,7 @@ def measure_loading(browser: Browser, house: House, job: str) -> None:
     """Bytes and time of a first load."""
     with section("Watch, first load (goals: 150 kB, drawn in 300 ms)"):
         drawn, loaded, whole = [], 0, 0
-        for _ in range(9):
+        for _ in range(LOADS):
             page = watch(browser, house, job)
             drawn.append(float(page.evaluate(DRAWN)) / 1e3)
             loaded = page.evaluate(LOADED, drawn[-1] * 1e3)

@@ -137,11 +137,8 @@ function describe(snapshot) {
 function tell() {
   const { job } = training;
   show("status", stateOf(job));
-  [find("cancel").hidden, find("worst-box").hidden, find("model").hidden] = [
-    job.done,
-    !job.model_id,
-    !job.model_id,
-  ];
+  find("cancel").hidden = job.done;
+  find("worst-box").hidden = find("model").hidden = !job.model_id;
   find("stop").hidden = job.status !== "running" || job.stop_requested;
   if (job.model_id) find("model").href = `/models/${job.model_id}`;
 }
@@ -204,6 +201,13 @@ async function showRequests() {
   );
 }
 
+// What is under way may have looked before the wish was there.
+async function send(wish) {
+  await ask(`${training.path}/${wish}`, { method: "POST" });
+  await training.looking;
+  await refresh();
+}
+
 function listen() {
   find("x").addEventListener("change", () => lean("x", "y"));
   find("y").addEventListener("change", () => lean("y", "x"));
@@ -218,10 +222,8 @@ function listen() {
   find("look").addEventListener("click", coalesced(look));
   find("worst").addEventListener("click", coalesced(listWorst));
   find("requests").addEventListener("toggle", showRequests);
-  for (const wish of ["stop", "cancel"]) {
-    const send = () => ask(`${training.path}/${wish}`, { method: "POST" }).then(refresh).catch(complain);
-    find(wish).addEventListener("click", send);
-  }
+  for (const wish of ["stop", "cancel"])
+    find(wish).addEventListener("click", () => send(wish).catch(complain));
   const redraw = () => training.job && requestAnimationFrame(draw);
   onThemeChange(redraw);
   addEventListener("resize", redraw);

@@ -11,7 +11,7 @@ const MOST_EPOCHS = 2000; // kept; beyond, all are asked for again, so that a pa
 export class Training {
   constructor(id) {
     Object.assign(this, { path: `/jobs/${id}`, job: null, network: null, data: null });
-    Object.assign(this, { epochs: [], snapshots: [], whole: false, looking: null });
+    Object.assign(this, { epochs: [], snapshots: [], whole: false, learned: 0, looking: null });
   }
 
   // Learns what is new, never twice at once; says whether nothing more will come.
@@ -45,11 +45,11 @@ export class Training {
 
   // The whole way once, then what is new of it: of the epochs as many as their share of all that are drawn.
   async goOn() {
-    const before = this.job.progress.epoch;
     this.job = await ask(this.path);
-    if (this.whole && !this.job.done && this.job.progress.epoch === before) return false;
+    const { epoch } = this.job.progress;
+    if (this.whole && !this.job.done && epoch === this.learned) return false;
     const known = this.epochs.length < MOST_EPOCHS ? (this.epochs.at(-1)?.epoch ?? 0) : 0;
-    const now = Math.max(1, this.job.progress.epoch);
+    const now = Math.max(1, epoch);
     const points = Math.max(2, Math.ceil((POINTS * (now - known)) / now));
     const last = this.whole ? this.snapshots.at(-1) : undefined;
     const [history, snapshots] = await Promise.all([
@@ -58,7 +58,7 @@ export class Training {
     ]);
     this.epochs = known ? [...this.epochs, ...history.data] : history.data;
     this.snapshots = this.whole ? [...this.snapshots, ...snapshots] : snapshots;
-    this.whole = true;
+    Object.assign(this, { whole: true, learned: epoch });
     return this.complete;
   }
 
