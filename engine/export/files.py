@@ -57,6 +57,8 @@ def read_json(data: bytes, limits: Limits) -> TrainedModel:
     """The model of a JSON export; raises BadData for one that was altered or lies about itself."""
     try:
         document = orjson.loads(data)
+        if not isinstance(document, dict):
+            raise ValueError("it is no JSON object")
         given = document.pop("digest")
         if document["kind"] != KIND or document["format"] != FORMAT:
             raise ValueError(f"kind and format must be {KIND} and {FORMAT}")

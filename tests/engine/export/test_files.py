@@ -144,6 +144,14 @@ def test_bytes_that_are_no_export_are_refused(data: bytes) -> None:
     no_model(read_safetensors, data)
 
 
+def test_what_is_no_export_at_all_is_told_so() -> None:
+    assert "it is no JSON object" in no_model(read_json, b"[1]")
+    assert "its header would end at byte 9223372036854775816, and it has 10" in no_model(
+        read_safetensors, struct.pack("<Q", 2**63) + b"{}"
+    )
+    assert "its header is no JSON object" in no_model(read_safetensors, struct.pack("<Q", 2) + b"[]")
+
+
 def test_a_model_larger_than_allowed_is_refused() -> None:
     limits = Limits(max_parameters=10)
     assert "at most 10 may come" in no_model(read_json, export(model_of("mixed"), "json"), limits)
