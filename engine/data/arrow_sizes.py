@@ -15,7 +15,7 @@ FILE_MAGIC = b"ARROW1"
 Body = bytes | mmap
 MOST_PIECES = 200_000  # a table of 10,000 columns in ten batches; each costs a microsecond or two
 _CONTINUES = 0xFFFFFFFF
-_DICTIONARY, _RECORDS = 2, 3  # MessageHeader
+_SCHEMA, _DICTIONARY, _RECORDS = 1, 2, 3  # MessageHeader
 
 
 def unpacked_bytes(data: Body) -> int:
@@ -33,6 +33,20 @@ def unpacked_bytes(data: Body) -> int:
     return total
 
 
+def is_nested(data: Body) -> bool:
+    """Whether a column holds lists, records or the like: their decoder calls itself as deep as they go.
+
+    Raises as `unpacked_bytes` does.
+    """
+    if data[: len(FILE_MAGIC)] == FILE_MAGIC:
+        schemas = [_table(data, _footer(data), 1)]
+    else:
+        messages = (_root(data, start) for start, _ in _messages(data))
+        schemas = [_table(data, each, 2) for each in messages if _number(data, each, 1, "<B") == _SCHEMA]
+    columns = [at for schema in schemas for at in _vector(data, schema, 1, 4)[:MOST_PIECES]]
+    return any(_vector(data, _root(data, at), 5, 4) for at in columns)
+
+
 def _messages(data: Body) -> Iterator[tuple[int, int]]:
     """Where each message of a stream and its body begin."""
     at = 0
@@ -47,12 +61,16 @@ def _messages(data: Body) -> Iterator[tuple[int, int]]:
 
 def _blocks(data: Body) -> Iterator[tuple[int, int]]:
     """Where each message that a file's footer lists and its body begin."""
-    (length,) = struct.unpack_from("<i", data, len(data) - len(FILE_MAGIC) - 4)
-    footer = _root(data, len(data) - len(FILE_MAGIC) - 4 - length)
+    footer = _footer(data)
     for field in (2, 3):  # dictionaries, record batches
         for at in _vector(data, footer, field, 24):
             offset, metadata = struct.unpack_from("<qi", data, at)
             yield _prefix(data, _inside(data, offset))[0], offset + metadata
+
+
+def _footer(data: Body) -> int:
+    (length,) = struct.unpack_from("<i", data, len(data) - len(FILE_MAGIC) - 4)
+    return _root(data, len(data) - len(FILE_MAGIC) - 4 - length)
 
 
 def _prefix(data: Body, at: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 import polars
 from numpy.typing import NDArray
 
-from engine.data.arrow_sizes import FILE_MAGIC, unpacked_bytes
+from engine.data.arrow_sizes import FILE_MAGIC, is_nested, unpacked_bytes
 from engine.errors import BadData, Problem
 
 Array = NDArray[np.float64]
@@ -57,6 +57,9 @@ def read_arrow(data: bytes, most_rows: int, most_bytes: int) -> dict[str, list[A
     read = polars.read_ipc if data.startswith(FILE_MAGIC) else polars.read_ipc_stream
     try:
         _check_size(unpacked_bytes(data), most_bytes)
+        if is_nested(data):
+            detail = "the Arrow body has a column of lists or records"
+            raise BadData.because(detail, code="wrong_type", hint="send numbers, booleans and texts")
         table = read(io.BytesIO(data), n_rows=most_rows)
         _check_size(table.height * table.width * _CELL_BYTES, most_bytes)
         columns: dict[str, list[Any]] = table.to_dict(as_series=False)

@@ -54,3 +54,14 @@ def test_damaged_bytes_are_refused_or_read_and_never_crash(seed: int) -> None:
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
             with suppress(BadData):
                 assert len(read(bytes(damaged)))
+
+
+@pytest.mark.parametrize("form", ["write_ipc", "write_ipc_stream"])
+def test_nested_columns_are_refused_before_their_decoder_sees_them(form: str) -> None:
+    file = io.BytesIO()
+    getattr(polars.DataFrame({"x": [1.0], "y": [[2.0]]}), form)(file)
+    with pytest.raises(BadData, match="a column of lists or records"):
+        read_arrow(file.getvalue(), 10, 1000)
+    file = io.BytesIO()
+    getattr(polars.DataFrame({"x": [1.0], "y": ["a"], "z": [True]}), form)(file)
+    assert read_arrow(file.getvalue(), 10, 1000) == {"x": [1.0], "y": ["a"], "z": [True]}
