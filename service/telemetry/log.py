@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,9 @@ from service.settings import Settings
 __all__ = ["RequestLog", "bound_contextvars", "configure_logging", "current_request_id", "get_logger"]
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # what machines ask every few seconds
+
+TURNED_AWAY = frozenset({401, 429})
+TURNED_AWAY_A_SECOND = 20  # lines of one process
 
 
 def configure_logging(settings: Settings, process: str) -> None:
@@ -68,13 +72,31 @@ class RequestLog:
         self._json = settings.log_format == "json"
         self._which = settings.log_requests
         self._logger = get_logger("service.requests")
+        # Threads may miscount each other's by a few: that is cheaper than a lock.
+        self._second, self._said, self._unsaid = float("-inf"), 0, 0
 
     def wants(self, route: str, status: int) -> bool:
-        """Whether the log tells of a request: failures always, all others as the settings say."""
+        """Whether the log tells of a request: failures always, all others as the settings say.
+
+        Of those turned away at the gate it tells so many a second: a flood of guesses must not fill the disk.
+        """
         if _is_failure(status):
             return True
+        if status in TURNED_AWAY and not self._turned_away():
+            return False
         asked_for = self._which == "all" or (self._which == "no_probes" and route not in PROBES)
         return asked_for and self._least <= logging.INFO
+
+    def _turned_away(self) -> bool:
+        """Counts one that was turned away; whether there is room for a line of it in this second."""
+        now = time.monotonic()
+        if now >= self._second + 1:
+            if self._unsaid:
+                self._logger.warning("turned away without a line each", requests=self._unsaid)
+            self._second, self._said, self._unsaid = now, 0, 0
+        self._said += 1
+        self._unsaid += self._said > TURNED_AWAY_A_SECOND
+        return self._said <= TURNED_AWAY_A_SECOND
 
     def write(self, **facts: Any) -> None:
         """Logs an answered request: method, route, status, ms, owner, request_id."""

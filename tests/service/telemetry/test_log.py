@@ -9,7 +9,7 @@ from structlog.contextvars import clear_contextvars
 
 from service.settings import Settings
 from service.telemetry import bound_contextvars, configure_logging, current_request_id, get_logger
-from service.telemetry.log import RequestLog
+from service.telemetry.log import TURNED_AWAY_A_SECOND, RequestLog
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +113,18 @@ def test_outside_of_a_request_there_is_no_id() -> None:
     assert current_request_id() is None
     with bound_contextvars(request_id="req_9"):
         assert current_request_id() == "req_9"
+
+
+def test_a_flood_that_is_turned_away_leaves_few_lines_and_their_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure_logging(Settings(log_format="json"), "api")
+    log, clock = RequestLog(Settings(log_format="json")), [100.0]
+    monkeypatch.setattr("service.telemetry.log.time.monotonic", lambda: clock[0])
+    assert sum(log.wants("/x", 401) for _ in range(5_000)) == TURNED_AWAY_A_SECOND
+    assert log.wants("/x", 200)
+    assert log.wants("/x", 500)
+    clock[0] += 1
+    assert log.wants("/x", 429)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["requests"] == 5_000 - TURNED_AWAY_A_SECOND
