@@ -88,7 +88,12 @@ def create_app(settings: Settings | None = None) -> Application:
     """The API as a WSGI application; without `settings` those of the environment."""
     settings = settings or load_settings()
     app = Application(__name__)
-    bodies.install(app, max_body_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
+    bodies.install(
+        app,
+        max_body_bytes=settings.max_body_bytes,
+        max_json_bytes=settings.max_json_bytes,
+        max_depth=settings.max_depth,
+    )
     app.turns = admission.Turns(settings.api_threads)
     admission.install(
         app, parts.owner, app.turns, max_readers=settings.max_readers, threads=settings.api_threads

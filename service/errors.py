@@ -7,6 +7,10 @@ from engine.errors import Problem
 from service.error_kinds import KINDS
 from service.error_kinds.kind import Kind
 
+MOST_ERRORS = (
+    100  # told in one answer: a body of mistakes alone must not be answered by twenty times its size
+)
+
 
 class ServiceError(Exception):
     """A request that is refused: a kind of error, the fact in words, and each single problem."""
@@ -57,7 +61,7 @@ def problem_document(
     if instance is not None:
         document["instance"] = instance
     if errors:
-        document["errors"] = [_error_document(problem) for problem in errors]
+        document["errors"] = [_error_document(problem) for problem in errors[:MOST_ERRORS]]
     return document
 
 

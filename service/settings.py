@@ -107,13 +107,12 @@ class Settings:
         32, "bodies one API process reads at once, half of one owner", least=2, most=512
     )
     max_body_bytes: int = _setting(256 * MIB, "largest request body", least=KIB)
+    max_json_bytes: int = _setting(64 * MIB, "largest JSON in a body", least=KIB)
     inline_bytes: int = _setting(32 * MIB, "a larger file is validated by a worker", least=0)
     max_rows: int = _setting(1_000_000, "most rows of a dataset", least=1)
     max_columns: int = _setting(2_000, "most columns of a dataset", least=1)
     max_cells: int = _setting(20_000_000, "most cells of a dataset", least=1)
-    max_decoders: int = _setting(
-        2, "Parquet and Arrow files one process decodes at once, each in a child of it", least=1, most=64
-    )
+    max_decoders: int = _setting(2, "binary files one process decodes at once", least=1, most=64)
     decoder_bytes: int = _setting(2048 * MIB, "most memory of a child that decodes a file", least=256 * MIB)
     decoder_seconds: float = _setting(60.0, "patience with a child that decodes a file", least=0.1, most=3600)
     max_instances: int = _setting(100_000, "most rows of one prediction request", least=1)

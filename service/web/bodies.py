@@ -16,7 +16,9 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from service.errors import ServiceError
 
 MAX_DEPTH = 32
-_DEPTH = "MAX_JSON_DEPTH"
+MOST_MEMBERS = 100  # for each that is unknown, the one that was meant is looked for
+MAX_JSON_BYTES = 2**26
+_DEPTH, _LENGTH = "MAX_JSON_DEPTH", "MAX_JSON_LENGTH"
 SPOOLED_BYTES, COPIED_BYTES = 2**20, 2**18
 DUPLICATES_CHECKED_BELOW = 2**20  # bytes; a longer body is data, and reading it twice would cost too much
 
@@ -41,11 +43,13 @@ class _OrjsonProvider(JSONProvider):
         return Response(orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), mimetype=JSON_MEDIA_TYPE)
 
 
-def install(app: Flask, *, max_body_bytes: int, max_depth: int = MAX_DEPTH) -> None:
+def install(
+    app: Flask, *, max_body_bytes: int, max_json_bytes: int = MAX_JSON_BYTES, max_depth: int = MAX_DEPTH
+) -> None:
     """Makes orjson the JSON of `app` and bounds its bodies and their nesting."""
     app.json = _OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
-    app.config[_DEPTH] = max_depth
+    app.config[_DEPTH], app.config[_LENGTH] = max_depth, max_json_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = 2**20
 
 
@@ -136,14 +140,20 @@ def parse_json_fast(data: bytes) -> Any:
 def _loaded(data: bytes) -> Any:
     if not data:
         raise ServiceError("not_json", "the body is empty where JSON is due")
+    if len(data) > DUPLICATES_CHECKED_BELOW:
+        _check_length(data)
     try:
-        return orjson.loads(data)
+        document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         if error.msg.startswith(_TOO_LARGE):
             hint = f"Send numbers between -{MAX_FLOAT} and {MAX_FLOAT}."
             raise ServiceError("not_json", f"a number is too large, {place}", hint=hint) from None
         raise ServiceError("not_json", f"the body is not JSON: {error.msg}, {place}") from None
+    if type(document) is dict and len(document) > MOST_MEMBERS:
+        detail = f"the body has {len(document):,} members, and no request knows more than {MOST_MEMBERS}"
+        raise ServiceError("too_large", detail, hint="Rows of data stand in one member, such as records.")
+    return document
 
 
 def _check_names(data: bytes, document: Any, most: int) -> None:
@@ -178,6 +188,15 @@ def _children(item: Any) -> Iterable[Any]:
     return item.values() if type(item) is dict else item
 
 
+def _check_length(data: bytes) -> None:
+    """Raises ServiceError for a text whose values would take too much memory: a "[]," takes 64 bytes."""
+    most = current_app.config[_LENGTH] if current_app else MAX_JSON_BYTES
+    if len(data) > most:
+        detail = f"the JSON has {len(data):,} bytes, at most {most:,} are read (setting max_json_bytes)"
+        hint = "Send fewer rows at once, or send them as CSV, Parquet or Arrow."
+        raise ServiceError("too_large", detail, hint=hint)
+
+
 def _check_depth(document: Any, most: int) -> None:
     level, depth = [document], 0
     while level := [item for item in level if type(item) in _NESTED]:
@@ -191,8 +210,8 @@ def _check_depth(document: Any, most: int) -> None:
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise ServiceError(
             "not_json", f'the name "{twice[:80]}" stands twice in one object', hint="Keep one of the two."
         )

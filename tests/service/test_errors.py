@@ -2,7 +2,7 @@
 
 from engine.errors import Problem
 from service.error_kinds import KINDS
-from service.errors import ServiceError, invalid, problem_document
+from service.errors import MOST_ERRORS, ServiceError, invalid, problem_document
 
 
 def test_many_problems_are_summed_up_and_all_listed() -> None:
@@ -33,3 +33,11 @@ def test_a_code_of_a_job_without_a_page_of_its_own_leads_to_the_failed_jobs_page
 
 def test_a_status_may_be_given_apart_from_the_code() -> None:
     assert ServiceError("internal_error", "x", status=409).status == 409
+
+
+def test_one_answer_tells_so_many_problems_and_counts_the_others() -> None:
+    problems = [Problem(f"/{number}", "wrong_type", f"{number} is wrong") for number in range(500)]
+    error = invalid(problems)
+    document = problem_document(error.code, error.detail, errors=error.errors)
+    assert len(document["errors"]) == MOST_ERRORS
+    assert document["detail"].endswith("and 497 more")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -13,7 +14,15 @@ from hypothesis import strategies as st
 
 from service.errors import ServiceError
 from service.web import bodies
-from service.web.bodies import MAX_DEPTH, body_file, parse_json, parse_json_fast, read_body
+from service.web.bodies import (
+    DUPLICATES_CHECKED_BELOW,
+    MAX_DEPTH,
+    body_file,
+    install,
+    parse_json,
+    parse_json_fast,
+    read_body,
+)
 
 
 def test_json_out_never_holds_nan_and_keeps_every_digit() -> None:
@@ -139,3 +148,32 @@ def test_a_body_of_unknown_length_is_bounded_too() -> None:
         answer = app.test_client().post("/", input_stream=stream, headers=headers, environ_overrides=ended)
         assert answer.status_code == status
         assert status == 413 or answer.text == str(size)
+
+
+def test_a_name_that_stands_twice_among_many_is_found_in_a_moment() -> None:
+    names = [*range(80_000), 79_999]
+    data = b"[{" + b",".join(b'"%d":1' % name for name in names) + b"}]"
+    assert len(data) < DUPLICATES_CHECKED_BELOW
+    started = time.process_time()
+    with pytest.raises(ServiceError, match='"79999" stands twice'):
+        parse_json(data)
+    assert time.process_time() - started < 5  # looked for one by one it takes minutes
+
+
+def test_a_long_json_is_refused_before_its_values_fill_the_memory() -> None:
+    app = Flask(__name__)
+    install(app, max_body_bytes=2**30, max_json_bytes=2**21)
+    data = b"[" + b"[]," * 2**20 + b"[]]"
+    with (
+        app.app_context(),
+        pytest.raises(ServiceError, match=r"at most 2,097,152 are read \(setting max_json"),
+    ):
+        parse_json(data)
+    assert len(parse_json(data)) == 2**20 + 1  # the usual bound lies higher
+
+
+def test_a_body_of_more_members_than_any_request_knows_is_refused_before_they_are_looked_at() -> None:
+    data = b"{" + b",".join(b'"k%d":1' % number for number in range(101)) + b"}"
+    with pytest.raises(ServiceError, match="101 members, and no request knows more than 100"):
+        parse_json(data)
+    assert parse_json(b"[" + data + b"]")
