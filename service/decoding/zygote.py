@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from engine.data.reading.formats import convert
 from engine.data.reading.options import Bounds, Reading
 from engine.errors import BadData
-from service.processes import die_with_parent
+from service.processes import die_with_parent, keep_for_good
 
 BEGUN = b"."  # what a child says first: an end after it is the file's doing
 END = b"\n"  # an answer without it was cut off
@@ -32,6 +32,7 @@ def main(door: socket.socket) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the end is that of the process behind the door
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no child is waited for
+    keep_for_good()
     zygote = os.getpid()
     while True:
         said, descriptors, _, _ = socket.recv_fds(door, 1, 3)

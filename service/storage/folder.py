@@ -21,7 +21,7 @@ class FolderOutputs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
 
     @contextmanager
     def writing(self, job_id: str) -> Iterator[BinaryIO]:
@@ -58,12 +58,12 @@ class FolderStorage:
     def __init__(self, folder: Path, outputs: Path | None = None) -> None:
         self._folder = folder
         self.outputs = FolderOutputs(outputs or folder.with_name("outputs"))
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
 
     def used_by(self, user: str) -> None:
         """Notes that the database `user` keeps its datasets here: a folder of two is swept by neither."""
         (self._folder / ".used-by").mkdir(mode=0o700, exist_ok=True)
-        (self._folder / ".used-by" / user).touch()
+        (self._folder / ".used-by" / user).touch(mode=0o600)
 
     def put(self, data: bytes) -> str:
         """Stores bytes and gives their digest; the same bytes twice are stored once."""
@@ -128,6 +128,12 @@ class FolderStorage:
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest
+
+
+def make_private(folder: Path) -> None:
+    """Makes a folder that is the service's user's alone, and the one that it lies in."""
+    for each in (folder.parent, folder):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)  # the mode is not that of missing parents
 
 
 def _settle(file: BinaryIO, path: Path, name: Path) -> None:

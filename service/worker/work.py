@@ -41,6 +41,18 @@ def work_until_none_waits(bench: Bench) -> None:
 
 def work(bench: Bench) -> str | None:
     """Takes what is next and works on it for a slice at most; a job's id, or None if nothing waits."""
+    taken = take_next(bench)
+    if not taken:
+        return None
+    try:
+        Batch(bench, taken).run()
+    finally:
+        bench.heart.end()
+    return taken[0].job_id
+
+
+def take_next(bench: Bench) -> list[Claimed]:
+    """Claims what is next, within the settings' bounds; none if nothing waits."""
     take = partial(
         batches.claim,
         worker=bench.name,
@@ -51,14 +63,7 @@ def work(bench: Bench) -> str | None:
         most_of_owner=bench.settings.max_running_per_owner,
         declined=frozenset(bench.declined),
     )
-    taken = bench.database.persist(take)
-    if not taken:
-        return None
-    try:
-        Batch(bench, taken).run()
-    finally:
-        bench.heart.end()
-    return taken[0].job_id
+    return bench.database.persist(take)
 
 
 def _most_together(settings: Settings) -> int:

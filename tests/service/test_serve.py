@@ -2,10 +2,13 @@
 
 import gzip
 import http.client
+import re
 import select
 import socket
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from service.settings import Settings
 from service.tables import keys
 from service.tables.base import Database
 from service.tables.schema import OutdatedSchema
+from service.telemetry.log import TURNED_AWAY_A_SECOND
 from tests.servers import Command, ValkeyServer, eventually, free_port
 
 WRITE = b"POST /api/v1/datasets HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
@@ -141,6 +145,59 @@ def test_the_body_of_a_request_without_a_good_key_is_not_read(keyed_api: int) ->
         for connection in stalled:
             assert connection.recv(4096).startswith(b"HTTP/1.1 401")
             connection.close()
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("guesses", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_a_flood_of_wrong_keys_holds_nobody_up(
+    keyed_api: int, key: str, tmp_path: Path, guesses: int
+) -> None:
+    """What is turned away leaves few lines and no memory, and whoever has a good key is served meanwhile."""
+    flood = [threading.Thread(target=_guess, args=(keyed_api, guesses // 4)) for _ in range(4)]
+    before, started = _private_bytes(tmp_path), time.monotonic()
+    for thread in flood:
+        thread.start()
+    served = 0
+    while any(thread.is_alive() for thread in flood):
+        assert _status(keyed_api, key) == 200
+        served += 1
+    seconds = time.monotonic() - started
+    assert served
+    lines = (tmp_path / "api.log").read_text().splitlines()
+    told = sum(1 for line in lines if "status=401" in line or "status=429" in line)
+    assert told <= 2 * TURNED_AWAY_A_SECOND * (seconds + 2)  # two processes
+    assert _private_bytes(tmp_path) - before < 32 * 2**20
+
+
+def _guess(port: int, times: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for number in range(times):
+        headers = {"Authorization": f"Bearer gradhouse_{number:064x}"}
+        connection.request("GET", "/api/v1/models", headers=headers)
+        response = connection.getresponse()
+        response.read()
+        assert response.status in (401, 429)
+    connection.close()
+
+
+def _status(port: int, key: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/api/v1/models", headers={"Authorization": f"Bearer {key}"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def _private_bytes(folder: Path) -> int:
+    """The memory of the API's processes: those whose output goes to the log in this folder."""
+    log, size = folder / "api.log", 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "fd" / "2").resolve() == log:
+                kib = re.search(r"RssAnon:\s+(\d+)", (process / "status").read_text())
+                size += int(kib[1]) * 1024 if kib else 0
+    assert size
+    return size
 
 
 REFUSED: dict[str, tuple[str, str, dict[str, str], int]] = {

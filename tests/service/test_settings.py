@@ -1,5 +1,7 @@
 """The settings: read once, refused in words."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,33 @@ def test_what_holds_a_password_is_not_printed() -> None:
 def test_hosts_are_names_between_commas() -> None:
     assert Settings(allowed_hosts=" A.example, b.example ,").hosts == {"a.example", "b.example"}
     assert Settings().hosts == frozenset()
+
+
+TESTS = Path(__file__).parents[1]
+BOUNDS_BY_ANOTHER_NAME = (
+    "header_seconds",
+    "inline_bytes",
+    "stream_seconds",
+    "key_rate",
+    "key_burst",
+    "address_rate",
+    "address_burst",
+    "trusted_proxies",
+    "decoder_bytes",
+    "decoder_seconds",
+    "replay_snapshots",
+    "replay_bytes",
+    "webhook_seconds",
+    "webhook_attempts",
+)
+
+
+def test_every_bound_has_a_test_that_names_it() -> None:
+    texts = "\n".join(
+        path.read_text() for path in TESTS.rglob("*.py") if path not in (Path(__file__), TESTS / "servers.py")
+    )
+    names = {each.name for each in fields(Settings)}
+    bounds = {name for name in names if name.startswith("max_")} | set(BOUNDS_BY_ANOTHER_NAME)
+    assert bounds <= names
+    named = set(re.findall(r"\w+", texts.lower().replace("gradhouse_", "")))
+    assert not bounds - named

@@ -1,6 +1,6 @@
 """How much may be asked for: jobs that wait, and the work of one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from service.api.parts import parts_of
 from service.app import create_app
 from service.settings import Settings
+from service.worker.bench import Bench, SharedFlag
+from service.worker.work import take_next
 from tests.service.api.answers import errors_of, json_of, problem_of
-from tests.service.api.conftest import SEED_SPEC
+from tests.service.api.conftest import SEED_SPEC, Post
 
 URL = "/api/v1/jobs"
 
@@ -87,3 +90,42 @@ def test_a_second_larger_dataset_counts_in_the_memory(settings: Settings, datase
         assert f"up to {together:,} bytes; at most {together - 1:,} are allowed" in answer.text
         assert json_of(client.get(URL))["data"] == []
         assert client.post(URL, json=body).status_code == 202
+
+
+def test_models_beyond_max_loaded_bytes_are_read_anew(
+    settings: Settings, trained: dict[str, Any], post_job: Post, train: Callable[[], None]
+) -> None:
+    post_job(model={"name": "other", "hidden_layers": [16, 16]})
+    train()
+    row = {"instances": [[0.5, -0.2]]}
+    for most, kept in ((2**30, 2), (1, 1)):  # the one that is asked must be there
+        with application(settings, max_loaded_bytes=most) as made:
+            client = made.test_client()
+            for name in ("moons", "other", "moons"):
+                answer = client.post(f"/api/v1/models/{name}/predictions", json=row)
+                assert answer.status_code == 200, answer.text
+            assert len(parts_of(made).models._loaded) == kept
+    assert trained["done"]
+
+
+@pytest.mark.parametrize(("most", "taken"), [(0, 3), (2, 2), (1, 1)])
+def test_no_more_than_max_running_per_owner_are_taken(
+    settings: Settings, post_job: Post, most: int, taken: int
+) -> None:
+    for _ in range(3):
+        post_job()
+    bench = Bench.open(replace(settings, max_running_per_owner=most, concurrency=1), SharedFlag())
+    assert len(take_next(bench)) == taken
+    bench.close()
+
+
+def test_a_proxy_is_believed_as_far_as_trusted_proxies_says(settings: Settings) -> None:
+    for proxies, left in ((0, 0), (1, 1)):
+        options = {"trusted_proxies": proxies, "address_rate": 0.01, "address_burst": 1, "rate_limits": "on"}
+        with application(settings, **options, require_keys=True) as made:
+            client = made.test_client()
+            asked = [
+                client.get("/api/v1/models", headers={"X-Forwarded-For": f"192.0.2.{proxies}{i}"}).status_code
+                for i in range(2)
+            ]
+        assert asked.count(401) == 1 + left

@@ -117,7 +117,7 @@ def test_bounds_and_types_are_obeyed_there(decoder: Decoder) -> None:
     assert table.column("x").type == "category"
 
 
-def test_a_file_that_ends_its_process_is_refused_and_nothing_else_ends(decoder: Decoder) -> None:
+def test_a_file_that_ends_its_process_is_refused(decoder: Decoder) -> None:
     body = parquet_of_a_monstrous_page()
     for _ in range(3):
         with pytest.raises(BadData, match="ended the process that decoded it: it is damaged") as refused:
