@@ -1,6 +1,7 @@
 """The end of an epoch: its sums to the history, its loss judged, the best parameters kept.
 
-The rules are those of `State.observe` and `State.is_over` in execution/plan.py.
+The columns are those of `Tally.columns` in execution/tally.py, the rules those of `State.observe` and
+`State.is_over` in execution/plan.py.
 """
 
 from __future__ import annotations
@@ -8,11 +9,9 @@ from __future__ import annotations
 from engine.compiler.assembly.ir import Index
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.kernels.heads import TALLIES
-from engine.compiler.programs.frame import HISTORY, FrameInCode
+from engine.compiler.programs.frame import SPLIT_DOUBLES, FrameInCode
 from engine.compiler.programs.network import Network
 from engine.compiler.programs.shape import ProgramShape
-
-_POSITIONS = {"loss": 0, "accuracy": 1, "r2": 1}
 
 
 class EpochEnd:
@@ -25,13 +24,9 @@ class EpochEnd:
         """Writes the epoch's row of history and decides what it means."""
         code, frame = self._code, self._frame
         sums = self._sums()
-        row = code.multiply(code.subtract(epoch, first), HISTORY)
-        history = frame.load("history")
-        finite = self._finite(sums)
-        value = self._watched(sums)
-        for i, number in enumerate((*sums, value)):
-            address = code.value(f"getelementptr inbounds double, ptr {history}, i64 {code.add(row, i)}")
-            code.do(f"store double {number}, ptr {address}, align 8")
+        columns = self._columns(sums)
+        self._write(code.subtract(epoch, first), columns)
+        finite, value = self._finite(sums), self._watched(columns)
         done = code.value(f"add i64 {epoch}, 1")
         frame.store("epoch", done)
         diverged = code.value(f"xor i1 {finite}, true")
@@ -79,17 +74,47 @@ class EpochEnd:
             checks.append(code.value(f"fcmp oeq double {nothing}, 0.0"))
         return checks[0] if len(checks) == 1 else code.value(f"and i1 {checks[0]}, {checks[1]}")
 
-    def _watched(self, sums: list[str]) -> str:
-        """The metric that decides on the best epoch, smaller being better."""
-        code = self._code
-        split, _, metric = self._shape.watched.partition("_")
-        total = sums[_POSITIONS[metric] + (TALLIES if split == "val" else 0)]
-        share = code.value(f"fdiv double {total}, {self._frame.load('watched_divisor')}")
-        if metric == "loss":
-            return share
-        if metric == "r2":
-            share = code.value(f"fsub double 1.0, {share}")
-        return code.value(f"fneg double {share}")
+    def _columns(self, sums: list[str]) -> dict[str, str]:
+        """The history's columns by their names, but for the learning rate."""
+        found = {}
+        for i, split in enumerate(("train", "val") if self._shape.validated else ("train",)):
+            found |= self._measured(split, sums[i * TALLIES : (i + 1) * TALLIES])
+        steps = self._code.value(f"sitofp i64 {self._frame.load('steps')} to double")
+        return found | {"grad_norm": self._double("fdiv", sums[-1], steps)}
+
+    def _measured(self, split: str, sums: list[str]) -> dict[str, str]:
+        """A split's loss and metrics."""
+        loss, *others = sums
+        divisor, count, scale, deviation = (self._frame.load(f"{split}_{name}") for name in SPLIT_DOUBLES)
+        found = {f"{split}_loss": self._double("fdiv", loss, divisor)}
+        if self._shape.kind == "classes":
+            return found | {f"{split}_accuracy": self._double("fdiv", others[0], count)}
+        squares, magnitudes = others
+        r2 = self._double("fsub", "1.0", self._double("fdiv", squares, deviation))
+        mae = self._double("fdiv", self._double("fmul", scale, magnitudes), count)
+        mean = self._double("fdiv", squares, count)
+        self._code.declare("double @llvm.sqrt.f64(double)")
+        root = self._code.value(f"call double @llvm.sqrt.f64(double {mean})")
+        rmse = self._double("fmul", scale, root)
+        return found | {f"{split}_r2": r2, f"{split}_mae": mae, f"{split}_rmse": rmse}
+
+    def _double(self, operation: str, a: str, b: str) -> str:
+        return self._code.value(f"{operation} double {a}, {b}")
+
+    def _write(self, row: Index, columns: dict[str, str]) -> None:
+        """Fills an epoch's row of history; the learning rate's place before the last is left to Python."""
+        code, history, width = self._code, self._frame.load("history"), len(columns) + 1
+        places = [*range(width - 2), width - 1]
+        for place, number in zip(places, columns.values(), strict=True):
+            position = code.add(code.multiply(row, width), place)
+            address = code.value(f"getelementptr inbounds double, ptr {history}, i64 {position}")
+            code.do(f"store double {number}, ptr {address}, align 8")
+
+    def _watched(self, columns: dict[str, str]) -> str:
+        """The metric that decides on the best epoch, turned so that smaller is better."""
+        value = columns[self._shape.watched]
+        is_loss = self._shape.watched.endswith("_loss")
+        return value if is_loss else self._code.value(f"fneg double {value}")
 
     def _keep(self, done: str, value: str) -> None:
         """Notes the best epoch and copies its parameters."""

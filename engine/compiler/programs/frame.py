@@ -23,7 +23,7 @@ INTEGERS = (
     "rates",  # (epochs,): the learning rate of each epoch from `first_epoch`
     "corrections",
     "known_corrections",
-    "history",  # (epochs, HISTORY) doubles: the sums of each epoch
+    "history",  # (epochs, columns) doubles: the plan's columns of each epoch, but for its learning rate
     "rows",
     "validation_rows",
     "steps",
@@ -37,23 +37,21 @@ INTEGERS = (
     "shuffle_key",
     "dropout_key",
 )
+SPLIT_DOUBLES = ("loss_divisor", "count", "scale", "deviation_square")
+"""Of the rows of a split: what its sum of losses is divided by, how many they are, the size of one unit of
+their scores, and what r² compares squared errors with (NaN where all targets are equal)."""
+
 DOUBLES = (
     "best_value",
     "min_delta",
-    "loss_divisor",
-    "validation_loss_divisor",
-    "watched_divisor",
     "clip_norm",
+    *(f"{split}_{name}" for split in ("train", "val") for name in SPLIT_DOUBLES),
 )
 FIELDS = INTEGERS + DOUBLES
 
-HISTORY = 8
-"""Doubles a row of history: three sums of training, three of validation, the sum of gradient norms, and
-the value watched for the best epoch."""
-
 
 class Frame:
-    """The block, seen from Python."""
+    """The block, seen from Python; it lies at `address`."""
 
     def __init__(self) -> None:
         self._words: NDArray[np.int64] = np.zeros(len(FIELDS), np.int64)
@@ -61,11 +59,7 @@ class Frame:
         self._fields: dict[str, tuple[NDArray[Any], int]] = {
             name: (doubles if name in DOUBLES else self._words, i) for i, name in enumerate(FIELDS)
         }
-
-    @property
-    def address(self) -> int:
-        """Where the block lies."""
-        return int(self._words.ctypes.data)
+        self.address = int(self._words.ctypes.data)
 
     def __setitem__(self, name: str, value: float | NDArray[np.generic]) -> None:
         """Sets a field; an array becomes its address."""

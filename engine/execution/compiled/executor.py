@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compiler.jit import Target
-from engine.compiler.kernels.heads import TALLIES
 from engine.compiler.kernels.layout import flat_positions
-from engine.compiler.programs.frame import HISTORY, Frame
+from engine.compiler.programs.frame import Frame
 from engine.compiler.programs.shape import variables
 from engine.compiler.programs.training import KNOWN_CORRECTIONS, program
 from engine.execution.compiled.memory import Data, aligned_zeros, correction_numbers, shape_of
@@ -53,9 +52,8 @@ class CompiledExecutor:
         self._workspace = aligned_zeros(self._program.network.size, self._dtype)
         self._frame = Frame()
         self._arrays: dict[str, NDArray[Any]] = {}
-        self._columns = len(plan.columns)
-        self._history, self._rates, self._first_rate = np.empty((0, HISTORY)), np.empty(0), 0
-        self._deviations: dict[int, float] = {}
+        self._blocks, self._best = self._regions()
+        self._history, self._rates, self._first_rate = np.empty((0, len(plan.columns))), np.empty(0), 0
         self._describe()
         self.load(state)
 
@@ -95,8 +93,18 @@ class CompiledExecutor:
         stopping = plan.early_stopping
         frame["patience"] = stopping.patience if stopping else np.iinfo(np.int64).max
         frame["min_delta"] = stopping.min_delta if stopping else 0.0
-        frame["watched_divisor"] = self._watched_divisor()
         frame["clip_norm"] = plan.optimizer["clip_norm"] or 0.0
+        self._describe_split("train", plan.train)
+        if plan.validation is not None:
+            self._describe_split("val", plan.validation)
+
+    def _describe_split(self, split: str, rows: Rows) -> None:
+        """What the sums over a split's rows are divided by."""
+        frame = self._frame
+        frame[f"{split}_loss_divisor"] = float(len(rows) * self._shape.loss_divisor)
+        frame[f"{split}_count"], frame[f"{split}_scale"] = float(len(rows)), rows.scale
+        if self._plan.task == "regression":
+            frame[f"{split}_deviation_square"] = deviation_square(rows) or math.nan
 
     def _known_corrections(self) -> NDArray[Any]:
         """(corrections, first steps): made by the optimizer itself."""
@@ -107,46 +115,29 @@ class CompiledExecutor:
             known[:, :count] = np.array([optimizer.corrections(knobs, t) for t in range(1, count + 1)]).T
         return known
 
-    def _rows_watched(self) -> Rows:
-        plan = self._plan
-        return plan.validation if self._shape.watched.startswith("val_") and plan.validation else plan.train
-
-    def _deviation(self, rows: Rows) -> float:
-        """The divisor of r²: computed once a split, NaN where all targets are equal."""
-        key = id(rows)
-        if key not in self._deviations:
-            self._deviations[key] = deviation_square(rows) or math.nan
-        return self._deviations[key]
-
-    def _watched_divisor(self) -> float:
-        """What the watched sum is divided by; NaN for an r² of equal targets, which is never best."""
-        rows = self._rows_watched()
-        if self._shape.watched.endswith("_loss"):
-            return self._loss_divisor(rows)
-        return self._deviation(rows) if self._shape.watched.endswith("_r2") else float(len(rows))
-
-    def _loss_divisor(self, rows: Rows) -> float:
-        return float(len(rows) * self._shape.loss_divisor)
-
     # The state, in the plan's flat order outside and packed inside
 
-    def _packed(self, region: str, block: int = 0) -> NDArray[Any]:
-        network = self._program.network
-        start = network.offset(region) + block * network.packed
-        return self._workspace[start : start + network.packed]
+    def _regions(self) -> tuple[list[NDArray[Any]], NDArray[Any]]:
+        """Where the workspace holds the parameters and each of their moments, and the best parameters."""
+        network, guarded = self._program.network, self._shape.guarded
+        size, count = network.packed, 1 + len(self._state.moments) + guarded
+        starts = [network.offset("parameters") + block * size for block in range(count)]
+        blocks = [self._workspace[start : start + size] for start in starts]
+        if guarded:
+            blocks.pop()[self._positions] = 1.0  # the mask of padding
+        best = network.offset("best")
+        return blocks, self._workspace[best : best + size]
 
     def load(self, state: State) -> None:
         """Goes on from another state of the same plan."""
         self._state, self._stale = state, False
-        for block, numbers in enumerate((state.parameters, *state.moments)):
-            self._packed("parameters", block)[self._positions] = numbers
-        if self._shape.guarded:
-            self._packed("parameters", 1 + len(state.moments))[self._positions] = 1.0
+        for block, numbers in zip(self._blocks, (state.parameters, *state.moments), strict=True):
+            block[self._positions] = numbers
         self._frame["epoch"] = state.epoch
         self._frame["best_epoch"], self._frame["best_value"] = 0, math.inf
         if state.best is not None:
             self._frame["best_epoch"], self._frame["best_value"] = state.best.epoch, state.best.value
-            self._packed("best")[self._positions] = state.best.parameters
+            self._best[self._positions] = state.best.parameters
 
     @property
     def state(self) -> State:
@@ -156,11 +147,11 @@ class CompiledExecutor:
         return self._state
 
     def _read(self) -> State:
-        frame, blocks = self._frame, range(1 + len(self._state.moments))
-        parameters, *moments = (self._packed("parameters", block)[self._positions] for block in blocks)
+        frame = self._frame
+        parameters, *moments = (block[self._positions] for block in self._blocks)
         best = None
         if frame["best_epoch"]:
-            best = Best(int(frame["best_epoch"]), frame["best_value"], self._packed("best")[self._positions])
+            best = Best(int(frame["best_epoch"]), frame["best_value"], self._best[self._positions])
         return State(int(frame["epoch"]), parameters, tuple(moments), best)
 
     def run(self, epochs: int) -> Progress:
@@ -169,11 +160,12 @@ class CompiledExecutor:
         last = min(first + epochs, plan.epochs)
         if last <= first or first - frame["best_epoch"] >= frame["patience"]:
             return Progress(np.empty((0, len(plan.columns))))
-        rates, history = self._run_to(first, last)
+        history = self._run_to(first, last)
         done = int(frame["epoch"])
         diverged = done if frame["diverged"] else None
-        kept = slice(0, done - first - (diverged is not None))
-        return Progress(self._table(history[kept], rates[kept]), diverged)
+        rows = history[: done - first - (diverged is not None)].copy()
+        rows[:, -2] = self._rates[first : first + len(rows)]
+        return Progress(rows, diverged)
 
     def partway(self, steps: int) -> State:
         """The state `steps` steps into the next epoch; the executor is left there."""
@@ -184,51 +176,29 @@ class CompiledExecutor:
         self._run_to(before.epoch, before.epoch + 1)
         return replace(self._read(), epoch=before.epoch)
 
-    def _run_to(self, first: int, last: int) -> tuple[Array, Array]:
-        """Runs the program over some epochs; their learning rates and sums."""
-        frame, rates, history = self._frame, self._rates_of(first, last), self._room_for(last - first)
+    def _run_to(self, first: int, last: int) -> Array:
+        """Runs the program over some epochs; their rows of history, the learning rates not yet among them."""
+        self._hand_rates_over(last)
+        frame, history = self._frame, self._room_for(last - first)
         frame["rates"] = self._first_rate + first * self._dtype.itemsize
         frame["first_epoch"], frame["last_epoch"] = first, last
         self._program.run(frame.address)
         self._stale = True
-        return rates, history
+        return history
 
-    def _rates_of(self, first: int, last: int) -> Array:
-        """The learning rate of each epoch; those that the program has not seen yet are handed over."""
+    def _hand_rates_over(self, last: int) -> None:
+        """Gives the program the learning rates of the epochs before `last` that it has not seen yet."""
         if len(self._rates) < last:
             self._rates = np.append(self._rates, self._plan.learning_rates(len(self._rates), last))
             self._hand_over(rates=np.ascontiguousarray(self._rates, self._dtype))
             self._first_rate = int(self._frame["rates"])
-        return self._rates[first:last]
 
     def _room_for(self, epochs: int) -> Array:
-        """(epochs, sums of an epoch): the same memory again, which need not be cleared."""
+        """(epochs, columns): the same memory again, which need not be cleared."""
         if len(self._history) < epochs:
-            self._history = np.empty((epochs, HISTORY))
+            self._history = np.empty((epochs, len(self._plan.columns)))
             self._hand_over(history=self._history)
         return self._history[:epochs]
-
-    def _table(self, history: Array, rates: Array) -> Array:
-        """(epochs, the plan's columns) from the program's sums."""
-        plan, table = self._plan, np.empty((len(history), self._columns))
-        splits = [plan.train] if plan.validation is None else [plan.train, plan.validation]
-        width = (self._columns - 2) // len(splits)
-        for i, rows in enumerate(splits):
-            self._measure(rows, history[:, i * TALLIES :], table[:, i * width : (i + 1) * width])
-        table[:, -2] = rates
-        np.divide(history[:, 2 * TALLIES], self._frame["steps"], out=table[:, -1])
-        return table
-
-    def _measure(self, rows: Rows, sums: Array, out: Array) -> None:
-        """Fills in one split's columns: as `Tally.columns` has them, over many epochs."""
-        np.divide(sums[:, 0], self._loss_divisor(rows), out=out[:, 0])
-        if self._plan.task != "regression":
-            np.divide(sums[:, 1], len(rows), out=out[:, 1])
-            return
-        squares, magnitudes = sums[:, 1], sums[:, 2]
-        out[:, 1] = 1.0 - squares / self._deviation(rows)
-        out[:, 2] = rows.scale * magnitudes / len(rows)
-        out[:, 3] = rows.scale * np.sqrt(squares / len(rows))
 
 
 def _signed(word: int) -> int:
