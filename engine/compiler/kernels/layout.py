@@ -131,8 +131,8 @@ def _layouts(layers: tuple[LayerShape, ...], real: Real, few: int, unit: int) ->
 
 
 def packed_size(layouts: tuple[LayerLayout, ...]) -> int:
-    """Numbers in the packed vector: whole blocks of vectors, as an update takes them."""
-    return rounded_up(layouts[-1].end, BLOCK * layouts[-1].inputs.lanes)
+    """Numbers in the packed vector."""
+    return layouts[-1].end
 
 
 def flat_positions(layouts: tuple[LayerLayout, ...]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ kept in a table of constants; the rest is the loop over parameters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -159,22 +159,23 @@ class UpdateKernels:
 
         code.loop(0, "%steps", lanes, [], group)
 
-    def measurement(self) -> str:
-        """The kernel `(gradient, constants; numbers, limit)`: adds up g², and finds the clipping factor.
+    def measurement(self, numbers: int) -> str:
+        """The kernel `(gradient, constants; limit)`: adds up g², and finds the clipping factor.
 
         `limit` holds the bits of a double.
         """
-        parameters = ["%d*", "%c*", "%n", "%limit"]
-        return self._module.define("measurement", "measurement", parameters, self._emit_measurement)
+        parameters = ["%d*", "%c*", "%limit"]
+        emit = partial(self._emit_measurement, numbers=numbers)
+        return self._module.define("measurement", "measurement", parameters, emit)
 
-    def _emit_measurement(self, code: Vectors) -> None:
+    def _emit_measurement(self, code: Vectors, numbers: int) -> None:
         lanes, real = code.real.lanes, code.real
 
-        def block(k: Index, sums: list[str]) -> list[str]:
-            gradients = [code.load("%d", code.add(k, chain * lanes)) for chain in range(BLOCK)]
-            return [code.fma(g, g, s) for g, s in zip(gradients, sums, strict=True)]
+        def block(k: Index, sums: list[str], vectors: int) -> list[str]:
+            gradients = [code.load("%d", code.add(k, chain * lanes)) for chain in range(vectors)]
+            return [code.fma(g, g, s) for g, s in zip(gradients, sums, strict=False)] + sums[vectors:]
 
-        sums = code.loop(0, "%n", BLOCK * lanes, [(real.vector, ZERO)] * BLOCK, block)
+        sums = _in_blocks(code, numbers, [ZERO] * BLOCK, block)
         for chain, squares in enumerate(sums):
             code.store(squares, "%c", chain * lanes)
         total = square_sum(code)
@@ -187,11 +188,15 @@ class UpdateKernels:
         factor = code.either(code.compare("olt", ratio, 1.0), ratio, 1.0)
         code.store(factor, "%c", NORM_CHAINS * lanes)
 
-    def update(self) -> str:
-        """The kernel `(parameters, gradient, constants; numbers)`: moves them, adds up g² for the norm."""
-        return self._module.define("update", "update", ["%w*", "%d*", "%c*", "%n"], self._emit_update)
+    def update(self, numbers: Index = "%n") -> str:
+        """The kernel `(parameters, gradient, constants; numbers)`: moves them, adds up g² for the norm.
 
-    def _emit_update(self, code: Vectors) -> None:
+        Unless they are known beforehand, `numbers` are whole blocks.
+        """
+        emit = partial(self._emit_update, numbers=numbers)
+        return self._module.define(("update", numbers), "update", ["%w*", "%d*", "%c*", "%n"], emit)
+
+    def _emit_update(self, code: Vectors, numbers: Index) -> None:
         traced, lanes = self._traced, code.real.lanes
         base = NORM_CHAINS + 1
         known: dict[int, Term] = {
@@ -202,17 +207,17 @@ class UpdateKernels:
         factor = code.load("%c", NORM_CHAINS * lanes) if self._clipped else None
         sums = [] if self._clipped else [code.load("%c", chain * lanes) for chain in range(NORM_CHAINS)]
 
-        def block(k: Index, sums: list[str]) -> list[str]:
-            places = [code.add(k, chain * lanes) for chain in range(BLOCK)]
+        def block(k: Index, sums: list[str], vectors: int) -> list[str]:
+            places = [code.add(k, chain * lanes) for chain in range(vectors)]
             gradients = [code.load("%d", place) for place in places]
             norms = [code.fma(g, g, s) for g, s in zip(gradients, sums, strict=False)]
             if factor is not None:
                 gradients = [code.times(gradient, factor) for gradient in gradients]
             moves = zip(places, gradients, strict=True)
             code.interleave([partial(self._move, code, place, g, dict(known), inverse) for place, g in moves])
-            return norms
+            return norms + sums[vectors:]
 
-        sums = code.loop(0, "%n", BLOCK * lanes, [(code.real.vector, s) for s in sums], block)
+        sums = _in_blocks(code, numbers, sums, block)
         for chain, total in enumerate(sums):
             code.store(total, "%c", chain * lanes)
 
@@ -234,6 +239,22 @@ class UpdateKernels:
             if live is not None:
                 moved = code.either(code.compare("une", live, 0.0), moved, 0.0)
             code.store(moved, "%w", place)
+
+
+def _in_blocks(
+    code: Vectors,
+    numbers: Index,
+    sums: list[Vector],
+    block: Callable[[Index, list[str], int], list[str]],
+) -> list[Vector]:
+    """Calls `block` on whole blocks of vectors, and on what is left of one where `numbers` are known."""
+    unit = BLOCK * code.real.lanes
+    rest = numbers % unit if isinstance(numbers, int) else 0
+    whole = code.subtract(numbers, rest)
+    if whole != 0:
+        typed = [(code.real.vector, s) for s in sums]
+        sums = code.loop(0, whole, unit, typed, lambda k, sums: block(k, sums, BLOCK))
+    return block(whole, sums, rest // code.real.lanes) if rest else sums
 
 
 def square_sum(code: Vectors, constants: str = "%c") -> Vector:

@@ -76,7 +76,7 @@ class EpochEnd:
 
     def _columns(self, sums: list[str]) -> dict[str, str]:
         """The history's columns by their names, but for the learning rate."""
-        found = {}
+        found: dict[str, str] = {}
         for i, split in enumerate(("train", "val") if self._shape.validated else ("train",)):
             found |= self._measured(split, sums[i * TALLIES : (i + 1) * TALLIES])
         steps = self._code.value(f"sitofp i64 {self._frame.load('steps')} to double")

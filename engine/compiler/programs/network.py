@@ -259,14 +259,14 @@ class Network:
         """Looks at the whole gradient: the sum of its squares, the factor that shortens it to `limit`."""
         bits = code.value(f"bitcast double {limit} to i64")
         pointers = [self.place(code, "gradient"), self.place(code, "constants")]
-        code.call(self._updates.measurement(), self.packed, bits, pointers=pointers)
+        code.call(self._updates.measurement(self.packed), bits, pointers=pointers)
 
     def update_all(self, code: Vectors) -> None:
         """Moves every parameter, where none has moved yet."""
         if not self.deferred:
             return
         pointers = [self.place(code, name) for name in ("parameters", "gradient", "constants")]
-        code.call(self._updates.update(), self.packed, pointers=pointers)
+        code.call(self._updates.update(self.packed), self.packed, pointers=pointers)
         self.transpose_all(code)
 
     # The epoch's sums: doubles, whatever the arithmetic
