@@ -129,3 +129,15 @@ def test_a_proxy_is_believed_as_far_as_trusted_proxies_says(settings: Settings) 
                 for i in range(2)
             ]
         assert asked.count(401) == 1 + left
+
+
+def test_nobody_is_told_to_wait_longer_than_max_retry_seconds(
+    settings: Settings, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"dataset_id": dataset, **SEED_SPEC}
+    with application(settings, max_queued=1, max_retry_seconds=3) as made:
+        monkeypatch.setattr(parts_of(made).outlook, "measure", lambda _db: 1e-6)  # jobs a second
+        client = made.test_client()
+        assert client.post(URL, json=body).status_code == 202
+        refused = client.post(URL, json=body)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3")

@@ -20,7 +20,7 @@ from werkzeug.routing import Rule
 
 from service.settings import Settings
 from service.telemetry import configure_logging
-from tests.servers import Command
+from tests.servers import Command, eventually
 
 ROOT = Path(__file__).parents[3]
 CLAIMS: dict[str, tuple[str, ...]] = {
@@ -298,8 +298,12 @@ PASSWORDS = {
 def test_no_password_is_printed(tmp_path: Path, command: str) -> None:
     environment = {**PASSWORDS, "GRADHOUSE_DATA_DIR": str(tmp_path / "data"), "GRADHOUSE_LOG_LEVEL": "DEBUG"}
     process = Command(*command.split(), environment=environment, log=tmp_path / "log")
+    # Commands that serve on are looked at until they have said something, the others until their end.
+    eventually(
+        lambda: process.output or process.process.poll() is not None, seconds=60, what=f"{command} is heard"
+    )
     with suppress(subprocess.TimeoutExpired):
-        process.process.wait(8)
+        process.process.wait(5)
     process.stop()
     process.close()
     assert process.output
