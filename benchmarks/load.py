@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 import httpx
 
-from benchmarks.load_service import Held, Sampler, Service, running
+from benchmarks.load_service import Sampler, Service, running
 from service.tables import jobs, queue
 from service.tables.base import LOCAL_OWNER, Database
 from tests.servers import eventually
@@ -71,20 +71,17 @@ def report(rows: list[dict[str, str]]) -> float:
     return float(rows[-1]["Requests/s"])
 
 
-def report_memory(samples: list[dict[str, Held]]) -> None:
+def report_memory(samples: list[dict[str, float]]) -> None:
     """Prints how each process has grown from the end of the first minute (or quarter) to the end."""
     first = min(60, len(samples) // 4)
-    rows = {name: [sample[name] for sample in samples if name in sample] for name in samples[-1]}
-    rows["all"] = [Held(*map(sum, zip(*sample.values(), strict=True))) for sample in samples]
-    for name, series in rows.items():
-        (begin, huge), (end, huge_at_end) = (
-            map(statistics.median, zip(*part, strict=True))
-            for part in (series[first : first + 10] or series[:1], series[-10:])
-        )
-        click.echo(
-            f"  {name:24}{begin:8.1f} MiB → {end:8.1f} MiB   {100 * (end / begin - 1):+6.1f} %"
-            f"   (in huge pages: {huge:.0f} → {huge_at_end:.0f})"
-        )
+    for name in samples[-1]:
+        series = [sample[name] for sample in samples if name in sample]
+        begin = statistics.median(series[first : first + 10] or series[:1])
+        end = statistics.median(series[-10:])
+        click.echo(f"  {name:24}{begin:8.1f} MiB → {end:8.1f} MiB   {100 * (end / begin - 1):+6.1f} %")
+    totals = [sum(sample.values()) for sample in samples]
+    begin, end = statistics.median(totals[first : first + 10] or totals[:1]), statistics.median(totals[-10:])
+    click.echo(f"  {'all':24}{begin:8.1f} MiB → {end:8.1f} MiB   {100 * (end / begin - 1):+6.1f} %")
 
 
 def require_no_loss(service: Service, file: Path) -> None:

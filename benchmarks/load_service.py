@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import psutil
@@ -46,17 +44,6 @@ def started(service: Service) -> Iterator[Service]:
     finally:
         service.command.stop()
         service.command.close()
-
-
-class Held(NamedTuple):
-    """The MiB that a process holds for itself, and those of them that lie in huge pages.
-
-    The kernel makes huge pages of an old heap whenever it finds the time, which fills what was never touched
-    between the pieces in use: a process grows by it that has asked for nothing.
-    """
-
-    own: float
-    huge: float
 
 
 @dataclass
@@ -97,27 +84,22 @@ class Service:
         """A client that keeps its connection."""
         return httpx.Client(base_url=f"{self.address}/api/v1", timeout=60)
 
-    def memory(self) -> dict[str, Held]:
-        """What each process holds, by what it is."""
-        found: dict[str, Held] = {}
+    def memory(self) -> dict[str, float]:
+        """The MiB that each process holds for itself, by what it is."""
+        found: dict[str, float] = {}
         for each in psutil.Process(self.command.process.pid).children(recursive=True):
             try:
                 words, parent = each.cmdline(), each.ppid()
-                held = Held(each.memory_full_info().uss / MIB, _huge(each.pid))
-            except (psutil.Error, OSError):
+                own = each.memory_full_info().uss / MIB
+            except psutil.Error:
                 continue
             kinds = [
                 kind for kind in ("valkey", "sweeper", "worker", "api") if any(kind in word for word in words)
             ]
             kind = kinds[0] if kinds else Path(words[0]).name
             child = parent != self.command.process.pid and kind in {"worker", "api"}
-            found[f"{kind}{' child' if child else ''} {each.pid}"] = held
+            found[f"{kind}{' child' if child else ''} {each.pid}"] = own
         return found
-
-
-def _huge(pid: int) -> float:
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    return sum(map(int, re.findall(r"AnonHugePages: +(\d+) kB", text))) / 1024
 
 
 @dataclass(eq=False)
@@ -125,7 +107,7 @@ class Sampler(threading.Thread):
     """The memory of all processes, once a second."""
 
     service: Service
-    samples: list[dict[str, Held]] = field(default_factory=list)
+    samples: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(daemon=True)
