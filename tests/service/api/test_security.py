@@ -260,14 +260,14 @@ def test_no_name_breaks_out_of_a_header(
 
 
 def test_a_fault_on_any_route_tells_nothing_of_the_inside(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Settings
 ) -> None:
     secret = f"could not open {settings.data_dir}/gradhouse.db with open-sesame"
 
     def broken(**_: Any) -> None:
         raise RuntimeError(secret)
 
-    logging.getLogger("service.web.problems").setLevel(logging.CRITICAL)
+    caplog.set_level(logging.CRITICAL, "service.web.problems")
     monkeypatch.setattr(app, "view_functions", dict.fromkeys(app.view_functions, broken))
     client = app.test_client()
     for rule, method in routes(app):
