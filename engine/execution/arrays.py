@@ -124,6 +124,16 @@ class ArrayExecutor:
         """Where the training stands."""
         return self._state
 
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return self._state.epoch
+
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch so far, 0 before any."""
+        return self._state.best_epoch
+
     def run(self, epochs: int) -> Progress:
         """Trains up to `epochs` epochs more."""
         rows: list[list[float]] = []

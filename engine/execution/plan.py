@@ -103,6 +103,11 @@ class Plan:
         measured = tuple(f"{split}_{name}" for split in splits for name in ("loss", *self.metric_names))
         return (*measured, "learning_rate", "grad_norm")
 
+    def is_over(self, epoch: int, best_epoch: int) -> bool:
+        """Whether the last epoch is done, or the metric has not got better for `patience` epochs."""
+        stopping = self.early_stopping
+        return epoch >= self.epochs or (stopping is not None and epoch - best_epoch >= stopping.patience)
+
     def learning_rate(self, epoch: int) -> float:
         """The learning rate in `epoch`, counted from 0."""
         base: float = self.optimizer["learning_rate"]
@@ -173,11 +178,14 @@ class State:
             return self
         return replace(self, best=Best(self.epoch, value, self.parameters.copy()))
 
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch so far, 0 before any."""
+        return self.best.epoch if self.best else 0
+
     def is_over(self, plan: Plan) -> bool:
-        """Whether the last epoch is done, or the metric has not got better for `patience` epochs."""
-        stopping = plan.early_stopping
-        waited = self.epoch - self.best.epoch if self.best else self.epoch
-        return self.epoch >= plan.epochs or (stopping is not None and waited >= stopping.patience)
+        """Whether the plan is carried out."""
+        return plan.is_over(self.epoch, self.best_epoch)
 
 
 def watched_value(plan: Plan, row: dict[str, float]) -> float:
@@ -206,7 +214,15 @@ class Executor(Protocol):
 
     @property
     def state(self) -> State:
-        """Where the training stands."""
+        """Where the training stands: all its numbers, which may have to be copied."""
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done: the state's, without a copy of its numbers."""
+
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch so far, 0 before any: the state's too."""
 
     def run(self, epochs: int) -> Progress:
         """Trains up to `epochs` epochs more; fewer where the plan is over or the loss not finite."""

@@ -106,7 +106,7 @@ class Trainer:
     @property
     def epoch(self) -> int:
         """Epochs done."""
-        return self._executor.state.epoch
+        return self._executor.epoch
 
     @property
     def epochs(self) -> int:
@@ -121,20 +121,24 @@ class Trainer:
     @property
     def best_epoch(self) -> int:
         """The epoch that was best by the metric watched, counted from 1; without early stopping the last."""
-        best = self._executor.state.best
-        return best.epoch if self._plan.early_stopping and best else self.epoch
+        best = self._executor.best_epoch if self._plan.early_stopping else 0
+        return best or self.epoch
 
     @property
     def stopped_by(self) -> str | None:
         """What ended the training before its last epoch: `early_stopping`, `max_seconds`, `request`."""
-        if self._stopped_by is None and self._executor.state.is_over(self._plan) and self.epoch < self.epochs:
+        if self._stopped_by is None and self._is_over and self.epoch < self.epochs:
             return "early_stopping"
         return self._stopped_by
 
     @property
     def done(self) -> bool:
         """Whether `result` may be asked for."""
-        return self._stopped_by is not None or self._executor.state.is_over(self._plan)
+        return self._stopped_by is not None or self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        return self._plan.is_over(self.epoch, self._executor.best_epoch)
 
     def blocks(self, seconds: float = 0.15) -> Iterator[HistoryBlock]:
         """Trains to the end in chunks of about `seconds`, yielding each chunk's history.
@@ -150,14 +154,19 @@ class Trainer:
             progress = self._executor.run(epochs)
             spent = time.perf_counter() - started
             self.seconds += spent
-            if self._recorder is not None and progress.diverged is None:
-                self._recorder.record(self._executor.state)
+            if progress.diverged is None:
+                self._record()
             if len(progress.rows):
                 yield HistoryBlock(first, dict(zip(self._plan.columns, progress.rows.T.copy(), strict=True)))
             if progress.diverged is not None:
                 raise Diverged(progress.diverged)
             self._enforce_deadline()
             epochs = self._next_chunk(epochs, spent, seconds)
+
+    def _record(self) -> None:
+        """Keeps the state where a snapshot of it is planned; else it is not even read."""
+        if self._recorder is not None and self._recorder.is_due(self.epoch):
+            self._recorder.record(self._executor.state)
 
     def _enforce_deadline(self) -> None:
         deadline = self._spec.training.max_seconds

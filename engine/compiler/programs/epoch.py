@@ -1,7 +1,7 @@
 """The end of an epoch: its sums to the history, its loss judged, the best parameters kept.
 
 The columns are those of `Tally.columns` in execution/tally.py, the rules those of `State.observe` and
-`State.is_over` in execution/plan.py.
+`Plan.is_over` in execution/plan.py.
 """
 
 from __future__ import annotations

@@ -146,6 +146,16 @@ class CompiledExecutor:
             self._state, self._stale = self._read(), False
         return self._state
 
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return int(self._frame["epoch"])
+
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch so far, 0 before any."""
+        return int(self._frame["best_epoch"])
+
     def _read(self) -> State:
         frame = self._frame
         parameters, *moments = (block[self._positions] for block in self._blocks)
@@ -156,9 +166,9 @@ class CompiledExecutor:
 
     def run(self, epochs: int) -> Progress:
         """Trains up to `epochs` epochs more."""
-        plan, frame, first = self._plan, self._frame, int(self._frame["epoch"])
+        plan, frame, first = self._plan, self._frame, self.epoch
         last = min(first + epochs, plan.epochs)
-        if last <= first or first - frame["best_epoch"] >= frame["patience"]:
+        if last <= first or plan.is_over(first, self.best_epoch):
             return Progress(np.empty((0, len(plan.columns))))
         history = self._run_to(first, last)
         done = int(frame["epoch"])

@@ -98,10 +98,14 @@ class Recorder:
         """How many epochs the training may run before the next snapshot is due."""
         return next((planned - epoch for planned in self._planned if planned > epoch), 1)
 
+    def is_due(self, epoch: int) -> bool:
+        """Says whether the state after this epoch is to be kept."""
+        return epoch in self._planned
+
     def record(self, state: State, *, last: bool = False) -> None:
         """Keeps a state whose epoch is planned, or that is the last."""
         known = self._states[-1].epoch if self._states else -1
-        if state.epoch > known and (last or state.epoch in self._planned):
+        if state.epoch > known and (last or self.is_due(state.epoch)):
             self._states.append(state)
 
     def pending(self, numerics: str) -> Snapshots | None:

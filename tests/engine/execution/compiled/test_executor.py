@@ -14,6 +14,7 @@ import engine.execution.compiled.executor as executor_module
 import engine.execution.compiled.memory as memory_module
 from engine.compiler.jit import Target
 from engine.execution.arrays import ArrayExecutor
+from engine.execution.choice import EXECUTORS, make_executor
 from engine.execution.compiled.executor import CompiledExecutor
 from engine.execution.eager import EagerExecutor
 from engine.execution.plan import Plan, Progress, State
@@ -231,6 +232,20 @@ def test_early_stopping_ends_and_remembers_as_the_eager_one(metric: str) -> None
         compiled.state.best.parameters, eager.state.best.parameters, rtol=1e-9, atol=1e-12
     )
     assert len(compiled.run(5).rows) == 0
+
+
+@pytest.mark.parametrize("made", EXECUTORS.names())
+def test_where_a_training_stands_is_told_as_the_state_says_it(made: str) -> None:
+    stopping = EarlyStopping(metric="train_accuracy", patience=3)
+    plan, state = make_plan([3, 4, 1], loss="hinge", rows=20, epochs=40, stopping=stopping)
+    executor = make_executor(plan, state, made)
+    while not plan.is_over(executor.epoch, executor.best_epoch):
+        assert (executor.epoch, executor.best_epoch) == (executor.state.epoch, executor.state.best_epoch)
+        assert len(executor.run(2).rows)
+    assert executor.state.is_over(plan)
+    resumed = make_executor(plan, executor.state, made)
+    assert (resumed.epoch, resumed.best_epoch) == (executor.epoch, executor.best_epoch)
+    assert 0 < executor.best_epoch < executor.epoch < plan.epochs
 
 
 def test_r2_is_watched_in_a_regression() -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from engine.data.samples import make_sample
 from engine.errors import BadModel
+from engine.execution.arrays import ArrayExecutor
+from engine.execution.plan import State
 from engine.spec import parse_spec
 from engine.training.records.snapshots import Budget, Snapshots, planned_epochs
 from engine.training.trainer import Trainer
@@ -59,6 +61,22 @@ def test_how_it_is_recorded_changes_no_bit() -> None:
         pass
     assert plain.snapshots() is None
     assert plain.result().model.sha256 == recorded.result().model.sha256
+
+
+def test_a_state_is_read_only_where_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def state(executor: ArrayExecutor) -> State:
+        read.append(executor.epoch)
+        return executor._state
+
+    monkeypatch.setattr(ArrayExecutor, "state", property(state))
+    made = trainer(Budget(count=10), early_stopping=None)
+    for _ in made.blocks(seconds=0.0):
+        assert not made.done or made.epoch == made.epochs
+    taken = made.snapshots()
+    assert taken is not None
+    assert taken.epochs == (0, *read)  # the first is what the training was given
 
 
 def test_the_budget_bounds_count_and_size() -> None:
