@@ -55,7 +55,9 @@ def claim(
     if known := db.execute(_TAKEN, {"mine": claim_id}).all():
         if all(job.claim == 1 for job in known):
             return [claims.as_claimed(job, job.started_at, job.sha256, None) for job in known]
-    elif small := _small_jobs_next(db, most * sharers, room):
+    elif not (waiting := db.execute(_WAITING, {"most": most * sharers, "full": [*room.full]}).all()):
+        return []  # to look for one alone would be to walk once more past the jobs of full owners
+    elif small := _small(room.fitting(waiting)):
         chosen = small[: min(most, math.ceil(len(small) / sharers))]
         if taken := _take(db, chosen, worker=worker, claim_id=claim_id, lease_seconds=lease_seconds):
             return taken
@@ -65,12 +67,10 @@ def claim(
     return [single] if single else []
 
 
-def _small_jobs_next(db: Session, most: int, room: queue.Room) -> list[Row[Any]]:
-    """The small jobs at the head of the queue, of owners that have room for them."""
-    waiting = _WAITING.where(Job.owner.not_in(room.full)) if room.full else _WAITING
-    rows = room.fitting(db.execute(waiting, {"most": most}).all())
-    sums = accumulate(_work(row) for row in rows)
-    return [row for row, work in zip(rows, sums, strict=True) if work <= SMALL_WORK]
+def _small(jobs: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """The first of the jobs, as long as they make a batch of small work."""
+    sums = accumulate(_work(job) for job in jobs)
+    return [job for job, work in zip(jobs, sums, strict=True) if work <= SMALL_WORK]
 
 
 def _work(job: Row[Any]) -> float:
@@ -115,7 +115,8 @@ _INTEREST = (
 )
 _jobs = select(*_INTEREST).select_from(Job).outerjoin(Dataset, Dataset.id == Job.dataset_id)
 _in_order = (Job.priority, Job.turn, Job.id)
-_WAITING = _jobs.where(IS_QUEUED).order_by(*_in_order).limit(bindparam("most"))
+_has_room = Job.owner.not_in(bindparam("full", expanding=True))
+_WAITING = _jobs.where(IS_QUEUED, _has_room).order_by(*_in_order).limit(bindparam("most"))
 _TAKEN = _jobs.where(IS_RUNNING, Job.claim_id == bindparam("mine")).order_by(*_in_order)
 _these = Job.id.in_(bindparam("ids", expanding=True))
 _free = select(Job.id).where(_these, IS_QUEUED, Job.claim == 0).with_for_update(skip_locked=True)

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Double, Update, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.tables import events, history, models, snapshots
 from service.tables.base import database_now
 from service.tables.datasets import Dataset
 from service.tables.history import Block
-from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move
+from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, PreparedMove, Status, move
 from service.tables.queue import next_turn
 from service.tables.snapshots import SnapshotBlock
 
@@ -78,31 +78,32 @@ def claim_next(
     `declined` are numerics that this worker lacks, `full` owners that may have no more running. Called again
     with the same `claim_id` it finds the claim of a first call whose commit went unheard.
     """
-    mine_already = select(Job).where(IS_RUNNING, Job.claim_id == claim_id)
-    job = db.scalar(mine_already)
+    job = db.scalar(_TAKEN, {"mine": claim_id})
     if job is None:
-        waiting = select(Job.id).where(IS_QUEUED).order_by(Job.priority, Job.turn, Job.id).limit(1)
-        if declined:
-            waiting = waiting.where(or_(Job.numerics.is_(None), Job.numerics.not_in(declined)))
-        if full:
-            waiting = waiting.where(Job.owner.not_in(full))
-        moved = move(
-            db,
-            Status.RUNNING,
-            Job.id == waiting.with_for_update(skip_locked=True).scalar_subquery(),
-            reason="claimed",
-            claim=Job.claim + 1,
-            tries=Job.tries + 1,
-            claim_id=claim_id,
-            worker=worker,
-            lease_until=database_now() + lease_seconds,
-            heartbeat_at=database_now(),
-            started_at=func.coalesce(Job.started_at, database_now()),
-        )
-        if not moved:
+        claim = {"by_worker": worker, "by_claim_id": claim_id, "lease_seconds": lease_seconds}
+        if not _TAKE.run(db, reason="claimed", declined=[*declined], full=[*full], **claim):
             return None
-        job = db.scalars(mine_already).one()
+        job = db.scalars(_TAKEN, {"mine": claim_id}).one()
     return _with_checkpoint(db, job)
+
+
+# Built once: to build a statement takes longer than to run it.
+_TAKEN = select(Job).where(IS_RUNNING, Job.claim_id == bindparam("mine"))
+_can_be_run = or_(Job.numerics.is_(None), Job.numerics.not_in(bindparam("declined", expanding=True)))
+_has_room = Job.owner.not_in(bindparam("full", expanding=True))
+_waiting = select(Job.id).where(IS_QUEUED, _can_be_run, _has_room)
+_next = _waiting.order_by(Job.priority, Job.turn, Job.id).limit(1).with_for_update(skip_locked=True)
+_TAKE = PreparedMove(
+    Status.RUNNING,
+    Job.id == _next.scalar_subquery(),
+    claim=Job.claim + 1,
+    tries=Job.tries + 1,
+    claim_id=bindparam("by_claim_id"),
+    worker=bindparam("by_worker"),
+    lease_until=database_now() + bindparam("lease_seconds", type_=Double),
+    heartbeat_at=database_now(),
+    started_at=func.coalesce(Job.started_at, database_now()),
+)
 
 
 def _with_checkpoint(db: Session, job: Job) -> Claimed:

@@ -126,8 +126,14 @@ _running_rows = text("status = 'running'")
 Index("ix_jobs_owner_id", Job.owner, Job.id)
 Index("ix_jobs_owner_status_id", Job.owner, Job.status, Job.id)
 Index("ix_jobs_open_dataset_id", Job.dataset_id, sqlite_where=_open_rows, postgresql_where=_open_rows)
-Index(
-    "ix_jobs_queued", Job.priority, Job.turn, Job.id, sqlite_where=_queued_rows, postgresql_where=_queued_rows
+Index(  # the order of the queue; the owner stands in it for those who walk past the jobs of full owners
+    "ix_jobs_queued",
+    Job.priority,
+    Job.turn,
+    Job.id,
+    Job.owner,
+    sqlite_where=_queued_rows,
+    postgresql_where=_queued_rows,
 )
 Index(
     "ix_jobs_queued_owner",

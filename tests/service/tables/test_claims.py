@@ -1,10 +1,11 @@
 """A worker's side of a job: one worker at a time, and nothing written by one that has lost it."""
 
+import random
 import threading
 from functools import partial
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from service.tables import batches, claims, history, models, wishes
 from service.tables.base import Database
@@ -216,6 +217,25 @@ def test_numerics_that_a_worker_lacks_are_left_to_others(database: Database) -> 
         lacking = frozenset({"arrays-1"})
         assert claims.claim_next(db, "x", claim_id="x", lease_seconds=60, declined=lacking) is None
     assert must_claim(database, "y").job_id == job.id
+
+
+def test_jobs_of_full_owners_are_passed_by_and_nobody_loses_a_place(database: Database) -> None:
+    draws, owners = random.Random(1), ("a", "b", "c", "d")
+    for _ in range(60):
+        add_job(database, owner=draws.choice(owners), priority=draws.choice(("high", "normal", "low")))
+    with database.reading() as db:
+        order = db.execute(select(Job.id, Job.owner).order_by(Job.priority, Job.turn, Job.id)).all()
+    waiting = [(row.id, row.owner) for row in order]
+    while waiting:
+        full = frozenset(draws.sample(owners, draws.randrange(4)))
+        wanted = next((each for each in waiting if each[1] not in full), None)
+        with database.session() as db:
+            claimed = claims.claim_next(
+                db, "w", claim_id=str(len(waiting)), lease_seconds=60, declined=frozenset("x"), full=full
+            )
+        assert (claimed and (claimed.job_id, claimed.owner)) == wanted
+        if wanted:
+            waiting.remove(wanted)
 
 
 def test_a_number_that_a_crashed_server_gave_away_twice_fences_the_first(database: Database) -> None:

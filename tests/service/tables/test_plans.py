@@ -9,7 +9,7 @@ from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
 from service.tables import batches, claims, datasets, events, idempotency, jobs, queue, sweeps, wishes
-from service.tables.base import Conflict, Database
+from service.tables.base import Conflict, Database, table_of
 from service.tables.batches import Ending
 from service.tables.idempotency import Kept, Reservation
 from service.tables.jobs import Job
@@ -33,26 +33,34 @@ def sqlite(sqlite_url: str) -> Iterator[Database]:
 
 
 @contextmanager
-def _walks(database: Database) -> Iterator[list[str]]:
-    """Collects the steps of every plan that go through a whole table or a whole index of all rows."""
-    found: list[str] = []
+def _explained(database: Database, explain: str) -> Iterator[list[tuple[str, str]]]:
+    """Collects statements and their plans."""
+    found: list[tuple[str, str]] = []
 
-    def look(connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
-        if many or not statement.startswith(("SELECT", "UPDATE", "DELETE")):
-            return
-        plan = connection.connection.dbapi_connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
-        steps = [row[3] for row in plan.fetchall()]
-        found.extend(
-            f"{step} <- {statement}"
-            for step in steps
-            if step.startswith("SCAN")
-            and not step.startswith(NO_TABLE)
-            and step.split()[-1] not in OPEN_ROWS_ONLY
-        )
+    def look(_connection: Any, cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
+        if not many and statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            steps = cursor.connection.execute(f"{explain} {statement}", values).fetchall()
+            found.append((statement, "\n".join(str(step[-1]) for step in steps)))
 
     event.listen(database.engine, "before_cursor_execute", look)
     yield found
     event.remove(database.engine, "before_cursor_execute", look)
+
+
+@contextmanager
+def _walks(database: Database) -> Iterator[list[str]]:
+    """Collects the steps of every plan that go through a whole table or a whole index of all rows."""
+    found: list[str] = []
+    with _explained(database, "EXPLAIN QUERY PLAN") as plans:
+        yield found
+    found += [
+        f"{step} <- {statement}"
+        for statement, plan in plans
+        for step in plan.splitlines()
+        if step.startswith("SCAN")
+        and not step.startswith(NO_TABLE)
+        and step.split()[-1] not in OPEN_ROWS_ONLY
+    ]
 
 
 def _everything(db: Session, job: Job) -> None:
@@ -114,6 +122,31 @@ def test_no_query_walks_through_every_job(sqlite: Database) -> None:
     assert walks == []
 
 
+def _claim_beside_full_owners(database: Database) -> None:
+    full = frozenset({"local", "another"})
+    with database.session() as db:
+        assert claims.claim_next(db, "w", claim_id="full", lease_seconds=60, full=full) is None
+        assert queue.length_of(db, "local") > 0
+
+
+def test_sqlite_passes_jobs_of_full_owners_by_without_reading_their_rows(sqlite: Database) -> None:
+    for _ in range(3):
+        add_job(sqlite)
+    with _explained(sqlite, "EXPLAIN QUERY PLAN") as plans:
+        _claim_beside_full_owners(sqlite)
+    (claim,) = [plan for statement, plan in plans if "owner NOT IN" in statement]
+    assert "SCAN jobs USING INDEX ix_jobs_queued\n" in claim
+    assert "TEMP B-TREE" not in claim  # it is in the index's order, and what it needs of most rows is there
+    assert "owner" in [
+        column.name
+        for index in table_of(Job).indexes
+        if index.name == "ix_jobs_queued"
+        for column in index.columns
+    ]
+    (length,) = [plan for statement, plan in plans if "count(*)" in statement]
+    assert " USING COVERING INDEX " in length
+
+
 LARGE = ("jobs", "events", "history_blocks")
 
 
@@ -144,19 +177,15 @@ def full(postgres_url: str) -> Iterator[Database]:
 
 
 def test_postgresql_reads_no_large_table_from_end_to_end(full: Database) -> None:
-    found: list[str] = []
-
-    def look(connection: Any, cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
-        if many or not statement.startswith(("SELECT", "UPDATE", "DELETE")):
-            return
-        explained = cursor.connection.execute(f"EXPLAIN {statement}", values).fetchall()
-        steps = [str(row[0]) for row in explained]
-        found.extend(
-            f"{step} <- {statement}" for step in steps for name in LARGE if f"Seq Scan on {name}" in step
-        )
-
-    event.listen(full.engine, "before_cursor_execute", look)
     with full.reading() as db:
         waiting = db.scalars(select(Job).where(Job.id == "job_queued_2000")).one()
-    _protocol(full, waiting)
-    assert found == []
+    with _explained(full, "EXPLAIN") as plans:
+        _protocol(full, waiting)
+    assert [(name, plan) for _, plan in plans for name in LARGE if f"Seq Scan on {name}" in plan] == []
+
+
+def test_postgresql_passes_jobs_of_full_owners_by_among_the_open_rows_alone(full: Database) -> None:
+    with _explained(full, "EXPLAIN") as plans:
+        _claim_beside_full_owners(full)
+    (plan,) = [plan for statement, plan in plans if "owner NOT IN" in statement]
+    assert any(f"Index Scan using {name} on jobs" in plan for name in OPEN_ROWS_ONLY)
