@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,12 +21,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Workload:
-    """A training of `plan.epochs` epochs; `steps` are timed, which may be fewer (W5)."""
+    """A training of `plan.epochs` epochs from `parameters`, flat as the plan has them."""
 
     name: str
     plan: Plan
     parameters: Array
-    steps: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.plan.epochs * self.plan.steps_per_epoch
 
     @property
     def sizes(self) -> list[int]:
@@ -76,7 +81,7 @@ def _standard(x: Array) -> Array:
 
 def _workload(
     name: str, data: tuple[Array, Array], units: list[int], *, activation: str = "relu", loss: str,
-    choice: Choice, batch: int | None, epochs: int, steps: int | None = None, decay: bool = False,
+    choice: Choice, batch: int | None, epochs: int, decay: bool = False,
 ) -> Workload:  # fmt: skip
     x, labels = np.ascontiguousarray(data[0], np.float64), data[1].astype(np.float64)
     sizes = [x.shape[1], *units]
@@ -98,56 +103,68 @@ def _workload(
         for a, b in pairwise(sizes)
         for part in (generator.uniform(-1, 1, a * b) / np.sqrt(a), np.zeros(b))
     ]
-    return Workload(name, plan, np.concatenate(parts), steps or epochs * plan.steps_per_epoch)
+    return Workload(name, plan, np.concatenate(parts))
+
+
+def _moons() -> tuple[Array, Array]:
+    x, y = datasets.make_moons(n_samples=100, noise=0.1, random_state=1)
+    return x, y
+
+
+def _iris() -> tuple[Array, Array]:
+    x, y = datasets.load_iris(return_X_y=True)
+    return _standard(x), y
+
+
+def _breast_cancer() -> tuple[Array, Array]:
+    x, y = datasets.load_breast_cancer(return_X_y=True)
+    return _standard(x), y
+
+
+def _digits() -> tuple[Array, Array]:
+    x, y = datasets.load_digits(return_X_y=True)
+    return x / 16.0, y
+
+
+def _drawn() -> tuple[Array, Array]:
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((20_000, 100))
+    return x, (x @ generator.standard_normal((100, 10))).argmax(axis=1)
+
+
+SEED: dict[str, Any] = {
+    "loss": "hinge",
+    "choice": _choice("sgd", learning_rate=1.0, weight_decay=2e-4),
+    "batch": None,
+    "epochs": 100,
+    "decay": True,
+}
+ADAM = _choice("adam", learning_rate=1e-3)
+WORKLOADS: dict[str, tuple[Callable[[], tuple[Array, Array]], list[int], dict[str, Any]]] = {
+    "W1": (_moons, [16, 16, 1], SEED),
+    "W1t": (_moons, [16, 16, 1], SEED | {"activation": "tanh"}),
+    "W2": (
+        _iris,
+        [16, 3],
+        {"activation": "tanh", "loss": "cross_entropy", "choice": _choice("adam"), "batch": 16, "epochs": 20},
+    ),
+    "W3": (
+        _breast_cancer,
+        [32, 16, 1],
+        {"loss": "binary_cross_entropy", "choice": ADAM, "batch": 32, "epochs": 5},
+    ),
+    "W4": (_digits, [128, 64, 10], {"loss": "cross_entropy", "choice": ADAM, "batch": 64, "epochs": 3}),
+    "W5": (_drawn, [512, 512, 10], {"loss": "cross_entropy", "choice": ADAM, "batch": 256, "epochs": 1}),
+    "W6": (
+        _moons,
+        [16, 16, 1],
+        {"loss": "hinge", "choice": _choice("sgd", learning_rate=0.01), "batch": 1, "epochs": 5},
+    ),
+}
+NAMES = tuple(WORKLOADS)
 
 
 def make_workload(name: str) -> Workload:
     """One of W1, W1t, W2 … W6."""
-    if name in ("W1", "W1t", "W6"):
-        moons = datasets.make_moons(n_samples=100, noise=0.1, random_state=1)
-        if name == "W6":
-            choice = _choice("sgd", learning_rate=0.01)
-            return _workload(name, moons, [16, 16, 1], loss="hinge", choice=choice, batch=1, epochs=5)
-        choice = _choice("sgd", learning_rate=1.0, weight_decay=2e-4)
-        activation = "tanh" if name == "W1t" else "relu"
-        return _workload(
-            name,
-            moons,
-            [16, 16, 1],
-            activation=activation,
-            loss="hinge",
-            choice=choice,
-            batch=None,
-            epochs=100,
-            decay=True,
-        )
-    if name == "W2":
-        x, y = datasets.load_iris(return_X_y=True)
-        return _workload(
-            name,
-            (_standard(x), y),
-            [16, 3],
-            activation="tanh",
-            loss="cross_entropy",
-            choice=_choice("adam"),
-            batch=16,
-            epochs=20,
-        )
-    adam = _choice("adam", learning_rate=1e-3)
-    if name == "W3":
-        x, y = datasets.load_breast_cancer(return_X_y=True)
-        return _workload(
-            name, (_standard(x), y), [32, 16, 1], loss="binary_cross_entropy", choice=adam, batch=32, epochs=5
-        )
-    if name == "W4":
-        x, y = datasets.load_digits(return_X_y=True)
-        return _workload(
-            name, (x / 16.0, y), [128, 64, 10], loss="cross_entropy", choice=adam, batch=64, epochs=3
-        )
-    generator = np.random.default_rng(0)
-    x = generator.standard_normal((20_000, 100))
-    y = (x @ generator.standard_normal((100, 10))).argmax(axis=1)
-    return _workload(name, (x, y), [512, 512, 10], loss="cross_entropy", choice=adam, batch=256, epochs=1)
-
-
-NAMES = ("W1", "W1t", "W2", "W3", "W4", "W5", "W6")
+    data, units, options = WORKLOADS[name]
+    return _workload(name, data(), units, **options)
