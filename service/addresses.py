@@ -1,6 +1,7 @@
-"""What addresses the settings may name: of this machine or of others, of a database or of a broker."""
+"""Addresses: what a database's and a broker's must look like, and which are this machine's or inner."""
 
-from ipaddress import ip_address
+import socket
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from environs import ValidationError
@@ -14,6 +15,36 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
+_GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291; whatever else IPv6 has is of no use in the internet
+_DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637
+
+
+def is_public(address: str) -> bool:
+    """Says whether an address, as a name server gives it, leads into the internet and nowhere else."""
+    each = ip_address(address.partition("%")[0])
+    if isinstance(each, IPv6Address):
+        translated = IPv4Address(int(each) & 0xFFFFFFFF) if each in _NAT64 else None
+        inside = each.ipv4_mapped or each.sixtofour or translated  # where it leads in the end
+        if inside is None:
+            return each.is_global and each in _GLOBAL_UNICAST and each not in _DOCUMENTATION
+        each = inside
+    return each.is_global and not each.is_multicast
+
+
+def is_inner_by_its_writing(host: str) -> bool:
+    """Says whether a host is inner before anybody looks its name up: 127.1 and 0x7f000001 are, too."""
+    try:
+        return not is_public(host)
+    except ValueError:
+        pass
+    try:
+        return not is_public(socket.inet_ntoa(socket.inet_aton(host)))
+    except OSError:
+        name = host.rstrip(".").lower()
+        return name == "localhost" or name.endswith(".localhost")
 
 
 def require_address(schemes: tuple[str, ...], url: str) -> None:

@@ -148,6 +148,7 @@ class Settings:
 
     webhook_private: bool = _setting(default=False, text="whether webhooks may go to private addresses")
     webhook_seconds: float = _setting(10.0, "patience with a webhook's receiver", least=0.1, most=60)
+    webhooks_at_once: int = _setting(4, "webhooks that one sweeper posts at once", least=2, most=64)
     webhook_attempts: int = _setting(7, "attempts before a webhook is given up", least=1, most=20)
     webhook_pause_seconds: float = _setting(5.0, "pause after a first failed attempt; then x 5", least=0.01)
 

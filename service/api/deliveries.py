@@ -24,7 +24,10 @@ _ATTEMPT = {
         "seconds": {"type": "number"},
         "status": {"type": "integer", "description": "Of the receiver's answer."},
         "answer": {"type": "string", "description": "Its begin."},
-        "error": {"type": "string", "description": "Why there was no answer."},
+        "error": {
+            "type": "string",
+            "description": "Why it has not arrived, where the status alone does not say so.",
+        },
     },
 }
 _DELIVERY = {

@@ -1,10 +1,11 @@
 """What a job's body says of a webhook, and what keeps it from being one."""
 
-import ipaddress
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from engine.errors import Problem
+from service.addresses import is_inner_by_its_writing
 from service.web.schemas import Schema, Text, load, shown
 
 MAX_URL = 2000
@@ -29,6 +30,7 @@ WEBHOOK_SCHEMA: dict[str, Any] = {
     },
 }
 _BODY = WebhookBody()
+_ODD = re.compile(r"[^!-~]|\\")  # readers of URLs differ in what they make of these
 
 
 def read_webhook(given: Any, *, private: bool) -> tuple[dict[str, Any] | None, list[Problem]]:
@@ -51,18 +53,10 @@ def _url_problems(url: str, *, private: bool) -> list[Problem]:
         _ = parts.port
     except ValueError as error:
         return [Problem("/webhook/url", "invalid_text", f"url cannot be read: {error}", hint)]
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or not url.isascii():
-        detail = f"url must be an http or https address without a user name, in ASCII, got {shown(url)}"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or _ODD.search(url):
+        detail = f"url must be an http or https address in ASCII, without user and spaces, got {shown(url)}"
         return [Problem("/webhook/url", "invalid_text", detail, hint)]
-    if not private and _is_inner(parts.hostname):
+    if not private and is_inner_by_its_writing(parts.hostname):  # names are looked up when a notice is sent
         detail = f"url must not lead to a private address, got {parts.hostname}"
         return [Problem("/webhook/url", "private_address", detail, "The setting webhook_private allows it.")]
     return []
-
-
-def _is_inner(host: str) -> bool:
-    """Says whether a host is inner by its writing alone; names are looked up when a notice is sent."""
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -6,7 +6,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, insert, literal_column, select, text, update
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    column,
+    insert,
+    literal_column,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables.base import Base, database_now, new_id
@@ -38,6 +50,8 @@ class Delivery(Base):
     created_at: Mapped[datetime] = mapped_column(insert_default=database_now())
 
 
+_jobs = table("jobs", column("id"), column("owner", String))  # by name: their module imports this one
+_OWNER = select(_jobs.c.owner).where(_jobs.c.id == Delivery.job_id).scalar_subquery()
 _IS_WAITING = Delivery.status == literal_column("'waiting'")
 _waiting_rows = text("status = 'waiting'")
 Index("ix_deliveries_waiting", Delivery.next_at, sqlite_where=_waiting_rows, postgresql_where=_waiting_rows)
@@ -63,6 +77,7 @@ class Claimed:
     secret: str
     body: str
     attempt: int
+    owner: str  # of the job
 
 
 def queue(db: Session, notices: Sequence[Notice]) -> None:
@@ -84,9 +99,22 @@ def queue(db: Session, notices: Sequence[Notice]) -> None:
     db.execute(insert(Delivery), rows)
 
 
-def claim_due(db: Session, *, lease_seconds: float) -> Claimed | None:
-    """Takes the delivery that is due longest; should its courier die, it is due again after the lease."""
+def claim_due(
+    db: Session,
+    *,
+    lease_seconds: float,
+    without_urls: Sequence[str] = (),
+    without_owners: Sequence[str] = (),
+) -> Claimed | None:
+    """Takes the delivery that is due longest, but to none of some receivers and of none of some owners.
+
+    Should its courier die, it is due again after the lease.
+    """
     due = select(Delivery.id).where(_IS_WAITING, Delivery.next_at <= database_now())
+    if without_urls:
+        due = due.where(Delivery.url.not_in(without_urls))
+    if without_owners:
+        due = due.where(_OWNER.not_in(without_owners))
     first = due.order_by(Delivery.next_at).limit(1).with_for_update(skip_locked=True).scalar_subquery()
     taken = (
         update(Delivery)
@@ -95,10 +123,10 @@ def claim_due(db: Session, *, lease_seconds: float) -> Claimed | None:
             claim=Delivery.claim + 1, attempts=Delivery.attempts + 1, next_at=database_now() + lease_seconds
         )
     )
-    row = db.scalar(taken.returning(Delivery), execution_options={"synchronize_session": False})
-    if row is None:
-        return None
-    return Claimed(row.id, row.claim, row.url, row.secret, row.body, row.attempts)
+    columns = (Delivery.id, Delivery.claim, Delivery.url, Delivery.secret, Delivery.body, Delivery.attempts)
+    row = db.execute(taken.returning(*columns, _OWNER), execution_options={"synchronize_session": False})
+    found = row.one_or_none()
+    return None if found is None else Claimed(*found)
 
 
 def record(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.addresses import is_loopback
+from service.addresses import is_inner_by_its_writing, is_loopback, is_public
 from service.settings import BadSettings, load_settings
 
 
@@ -62,3 +62,57 @@ def test_what_only_looks_like_a_port_is_none(
 ) -> None:
     monkeypatch.setenv(variable, value)
     load_settings()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "::127.0.0.1",
+        "fe80::1%eth0",
+        "fec0::1",
+        "fd00::1",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "::ffff:a00:1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "2001:db8::1",
+        "2001:0:7f00:1::",
+        "2002:7f00:1::",
+        "3fff::1",
+    ],
+)
+def test_an_inner_address_is_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::"]
+)
+def test_an_address_of_the_internet_is_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost.", "a.localhost", "::1", "10.1"]
+)
+def test_an_inner_host_is_known_however_it_is_written(host: str) -> None:
+    assert is_inner_by_its_writing(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["example.org", "8.8.8.8", "134744072", "localhost.example", "2606:4700::1111"]
+)
+def test_other_hosts_are_looked_up_first(host: str) -> None:
+    assert not is_inner_by_its_writing(host)

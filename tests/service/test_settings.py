@@ -89,6 +89,7 @@ BOUNDS_BY_ANOTHER_NAME = (
     "replay_bytes",
     "webhook_seconds",
     "webhook_attempts",
+    "webhooks_at_once",
 )
 
 

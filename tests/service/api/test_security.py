@@ -43,7 +43,7 @@ CLAIMS: dict[str, tuple[str, ...]] = {
         "service/api/test_security.py::test_a_path_in_the_place_of_data_is_only_a_text",
     ),
     "unpickling": ("service/api/test_security.py::test_nothing_unpickles_nor_runs_texts",),
-    "webhooks into the inner network": ("service/worker/test_courier.py::test_a_private_address_is_refused",),
+    "webhooks into the inner network": ("service/worker/test_posting.py::test_a_private_address_is_refused",),
     "floods, slow clients, huge bodies": (
         "service/test_settings.py::test_every_bound_has_a_test_that_names_it",
     ),
