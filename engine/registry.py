@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+MOST_LETTERS = 64  # of a word that may be a misspelt name
+MOST_COMPARED = 20_000  # letters of the word with letters of names: two milliseconds at worst
+MOST_LISTED = 20
+
 
 def did_you_mean(word: str, names: Iterable[str]) -> str | None:
-    """The name closest to a misspelt word, if one is close enough to be meant."""
-    return next(iter(get_close_matches(word, list(names), n=1, cutoff=0.6)), None)
+    """The name closest to a misspelt word, if one is close enough to be meant.
+
+    A stranger chooses the word, and often the names: what is long is not compared, of many names the first.
+    """
+    if not 0 < len(word) <= MOST_LETTERS:
+        return None
+    room, compared = MOST_COMPARED // len(word), []
+    for name in names:
+        room -= len(name)
+        if room < 0:
+            break
+        compared.append(name)
+    return next(iter(get_close_matches(word, compared, n=1, cutoff=0.6)), None)
+
+
+def hint_of(word: str, names: Iterable[str]) -> str:
+    """The words of a hint that names what was probably meant; empty where nothing comes near."""
+    meant = did_you_mean(word, names)
+    return f'did you mean "{meant}"?' if meant else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names for an error text: the first of many."""
+    return ", ".join(names[:MOST_LISTED]) + (", …" if len(names) > MOST_LISTED else "")
 
 
 class UnknownName(LookupError):

@@ -3,13 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.errors import Problem
+from engine.errors import MOST_PROBLEMS, Problem
 from service.error_kinds import KINDS
 from service.error_kinds.kind import Kind
-
-MOST_ERRORS = (
-    100  # told in one answer: a body of mistakes alone must not be answered by twenty times its size
-)
 
 
 class ServiceError(Exception):
@@ -35,7 +31,8 @@ class ServiceError(Exception):
 def invalid(problems: Sequence[Problem]) -> ServiceError:
     """The error for content that was understood and is wrong, with all its problems."""
     shown = "; ".join(problem.detail for problem in problems[:3])
-    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    least = "at least " if len(problems) >= MOST_PROBLEMS else ""  # no more were looked for
+    more = f"; and {least}{len(problems) - 3} more" if len(problems) > 3 else ""
     hint = next((problem.hint for problem in problems if problem.hint), "")
     return ServiceError("validation_failed", shown + more, hint=hint, errors=problems)
 
@@ -61,7 +58,7 @@ def problem_document(
     if instance is not None:
         document["instance"] = instance
     if errors:
-        document["errors"] = [_error_document(problem) for problem in errors[:MOST_ERRORS]]
+        document["errors"] = [_error_document(problem) for problem in errors[:MOST_PROBLEMS]]
     return document
 
 

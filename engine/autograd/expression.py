@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.autograd.primitives import PRIMITIVES
 from engine.autograd.value import Value
-from engine.registry import did_you_mean
+from engine.registry import hint_of
 
 MAX_LENGTH = 1_000
 MAX_NODES = 300
@@ -148,8 +148,7 @@ def _parts(node: ast.expr, variables: tuple[str, ...]) -> list[ast.expr]:
 def _unknown_name(node: ast.Name, variables: tuple[str, ...]) -> BadExpression:
     if node.id in _FUNCTIONS:
         return _refusal(node, f"{node.id} is a function", f"write {node.id}(…) with its operands")
-    near = did_you_mean(node.id, (*variables, *_FUNCTIONS))
-    hint = f'did you mean "{near}"?' if near else ""
+    hint = hint_of(node.id, (*variables, *_FUNCTIONS))
     return _refusal(node, f'unknown name "{node.id}"; there are {", ".join(variables)}', hint)
 
 
@@ -162,8 +161,8 @@ def _foreign(node: ast.expr) -> BadExpression:
 def _call_parts(node: ast.Call, function: ast.expr, args: list[ast.expr]) -> list[ast.expr]:
     name, operands = _called(function, args)
     if name not in _FUNCTIONS:
-        hint = f'did you mean "{near}"?' if (near := did_you_mean(name, _FUNCTIONS)) else ""
-        raise _refusal(node, f'unknown function "{name}"; there are {", ".join(sorted(_FUNCTIONS))}', hint)
+        detail = f'unknown function "{name}"; there are {", ".join(sorted(_FUNCTIONS))}'
+        raise _refusal(node, detail, hint_of(name, _FUNCTIONS))
     if len(operands) != _FUNCTIONS[name]:
         raise _refusal(node, f"{name} takes {_FUNCTIONS[name]} operands, got {len(operands)}")
     return operands

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from engine.data.table import Table
-from engine.errors import BadSpec, Problem, escaped
+from engine.errors import MOST_PROBLEMS, BadSpec, Problem, escaped
 from engine.registry import Registry, UnknownName
 
 
@@ -100,8 +100,10 @@ def make_sample(name: str, options: Mapping[str, Any]) -> Table:
 
 
 def _option_problems(sample: Sample, options: Mapping[str, Any]) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
     for key, value in options.items():
+        if len(problems) >= MOST_PROBLEMS:
+            break
         pointer = f"/options/{escaped(str(key))}"
         if key == "labels" and sample.classes:
             if not _are_labels(value, sample.classes):

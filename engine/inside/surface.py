@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from engine.data.table import Table
 from engine.errors import BadData, Problem
 from engine.execution.tally import predicted_classes
 from engine.inside.graphs.nodes import finite
-from engine.models.instances import read_cells
+from engine.models.instances import MAX_PROBLEMS, read_cells
 from engine.models.model import TrainedModel
-from engine.registry import did_you_mean
+from engine.registry import hint_of, listed
 
 Array = NDArray[np.float64]
 MARGIN = 0.1  # of an axis's range, shown beyond the least and the greatest number of training
@@ -136,10 +137,9 @@ def usual_value(each: Input) -> Any:
 def _held_row(model: TrainedModel, moving: tuple[str, str], held: Mapping[str, Any]) -> dict[str, Any]:
     names = [each.name for each in model.inputs]
     free = [name for name in names if name not in moving]
-    fact = f"is no input that can be held; there are {', '.join(free) or 'none'}"
-    problems = [
-        Problem(f"/hold.{name}", "unknown_field", f"{name} {fact}") for name in held if name not in free
-    ]
+    fact = f"is no input that can be held; there are {listed(free) or 'none'}"
+    unknown = islice((name for name in held if name not in free), MAX_PROBLEMS)
+    problems = [Problem(f"/hold.{name}", "unknown_field", f"{name} {fact}") for name in unknown]
     if problems:
         raise BadData(problems)
     return {each.name: held.get(each.name, usual_value(each)) for each in model.inputs}
@@ -150,7 +150,6 @@ def _numeric_input(model: TrainedModel, name: str, pointer: str) -> Input:
     numbers = [each.name for each in model.inputs if each.type == "number"]
     if found is None or found.type != "number":
         fact = f'the model has no input "{name}"' if found is None else f'"{name}" is no number'
-        near = did_you_mean(name, numbers)
-        hint = f'did you mean "{near}"?' if near else f"Numeric inputs: {', '.join(numbers) or 'none'}."
+        hint = hint_of(name, numbers) or f"Numeric inputs: {listed(numbers) or 'none'}."
         raise BadData.because(fact, pointer=pointer, code="unknown_column", hint=hint)
     return found

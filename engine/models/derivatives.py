@@ -27,7 +27,7 @@ from engine.execution.plan import unflatten
 from engine.models.instances import encode_instances
 from engine.models.model import TrainedModel
 from engine.nn.activations import ACTIVATIONS
-from engine.registry import did_you_mean
+from engine.registry import hint_of, listed
 from engine.spec.resolve import class_text
 from engine.spec.rules import shown
 
@@ -108,9 +108,8 @@ def _class_position(model: TrainedModel, label: Any) -> int:
         if label == known and isinstance(label, bool) == isinstance(known, bool):
             return position
     names = [class_text(known) for known in classes]
-    near = did_you_mean(str(label), names)
-    detail = f"the model knows no class {shown(label)}; it knows {', '.join(names[:20])}"
-    hint = f'did you mean "{near}"?' if near else ""
+    detail = f"the model knows no class {shown(label)}; it knows {listed(names)}"
+    hint = hint_of(str(label), names)
     raise BadData.because(detail, pointer="/label", code="unknown_output", hint=hint)
 
 

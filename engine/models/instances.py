@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData, escaped
-from engine.registry import did_you_mean
+from engine.registry import listed
 from engine.spec.rules import Report, shown
 
 Array = NDArray[np.float64]
@@ -75,9 +76,9 @@ def _cells(inputs: tuple[Input, ...], instance: Any, pointer: str, report: Repor
     if not isinstance(instance, Sequence) or isinstance(instance, str):
         report.wrong_type(pointer, "an object or an array", instance)
     elif len(instance) != len(inputs):
-        names = ", ".join(column.name for column in inputs)
         detail = f"the row has {len(instance)} values, the model has {len(inputs)} inputs"
-        report.add(pointer, "wrong_count", detail, f"give {names} in this order")
+        hint = f"give {listed([column.name for column in inputs])} in this order"
+        report.add(pointer, "wrong_count", detail, hint)
     else:
         pairs = enumerate(zip(inputs, instance, strict=True))
         return [_cell(column, value, f"{pointer}/{k}", report) for k, (column, value) in pairs]
@@ -88,10 +89,11 @@ def _named_cells(
     inputs: tuple[Input, ...], instance: Mapping[Any, Any], pointer: str, report: Report
 ) -> list[float]:
     names = [column.name for column in inputs]
-    for name in instance.keys() - set(names):
-        missing = [known for known in names if known not in instance]
-        hint = f'did you mean "{near}"?' if (near := did_you_mean(str(name), missing or names)) else ""
-        detail = f"the model has no input {shown(name)}; its inputs are {', '.join(names)}"
+    unknown = instance.keys() - set(names)
+    missing = [known for known in names if known not in instance]
+    for name in islice(unknown, MAX_PROBLEMS):
+        detail = f"the model has no input {shown(name)}; its inputs are {listed(names)}"
+        hint = report.hint_of(str(name), missing or names)
         report.add(f"{pointer}/{escaped(str(name))}", "unknown_field", detail, hint)
     cells = []
     for column in inputs:
@@ -136,11 +138,8 @@ def _category(column: Input, value: Any, pointer: str, report: Report) -> float:
     elif (position := column.position(value)) is not None:
         return float(position)
     elif not column.ignore_unknown:
-        near = did_you_mean(value, column.known)
-        hint = f'did you mean "{near}"?' if near else ""
-        known = ", ".join(column.known[:20]) + (", …" if len(column.known) > 20 else "")
-        detail = f'input "{column.name}" knows no category {shown(value)}; it knows {known}'
-        report.add(pointer, "unknown_category", detail, hint)
+        detail = f'input "{column.name}" knows no category {shown(value)}; it knows {listed(column.known)}'
+        report.add(pointer, "unknown_category", detail, report.hint_of(value, column.known))
     return float(len(column.members))
 
 

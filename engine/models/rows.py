@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from engine.data.fitting.preprocessing import Input
 from engine.errors import BadData, Problem, escaped
 from engine.models.instances import MAX_PROBLEMS, read_cells
-from engine.registry import did_you_mean
+from engine.registry import hint_of, listed
+from engine.spec.rules import shown
 
 Array = NDArray[np.float64]
 NUMBERS = {float, int}  # a bool among floats would silently become 1.0
@@ -120,16 +121,15 @@ class RowReader:
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(self._inputs))
 
     def _check_names(self, columns: Mapping[str, Any], pointer: str) -> None:
-        known = ", ".join(self._names)
+        known, names = listed(self._names), frozenset(self._names)
         problems = [
             Problem(
                 f"{pointer}/{escaped(str(name))}",
                 "unknown_field",
-                f"the model has no input {name}; its inputs are {known}",
-                f'did you mean "{near}"?' if (near := did_you_mean(str(name), self._names)) else "",
+                f"the model has no input {shown(name)}; its inputs are {known}",
+                hint_of(str(name), self._names),
             )
-            for name in columns
-            if name not in self._names
+            for name in islice((name for name in columns if name not in names), MAX_PROBLEMS)
         ]
         problems += [
             Problem(f"{pointer}/{escaped(name)}", "missing_field", f'input "{name}" is missing')

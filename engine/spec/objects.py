@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import Problem, escaped
-from engine.registry import did_you_mean
 from engine.spec.rules import UNSET, OneOf, Report, Rule, Unset, shown
 
 
@@ -39,8 +38,10 @@ def read_knobs(knobs: Mapping[str, Knob], value: Any, pointer: str, report: Repo
         report.wrong_type(pointer, "an object", value)
         return dict.fromkeys(knobs, UNSET)
     for name in value:
+        if report.is_full:
+            break
         if name not in knobs:
-            hint = f'did you mean "{near}"?' if (near := did_you_mean(str(name), knobs)) else ""
+            hint = report.hint_of(str(name), knobs)
             detail = f"unknown field {shown(name)}; known are {', '.join(knobs)}"
             report.add(f"{pointer}/{escaped(str(name))}", "unknown_field", detail, hint)
     return {

@@ -9,7 +9,7 @@ from engine.autograd.expression import BadExpression, parse_loss
 from engine.data.profile import ColumnProfile, Profile, is_identifier
 from engine.errors import escaped
 from engine.nn.losses import LOSSES
-from engine.registry import did_you_mean
+from engine.registry import listed
 from engine.spec.families import OPTIMIZER
 from engine.spec.roles import check_roles, check_split_column, check_weight_column, resolved_split
 from engine.spec.rules import Report, is_unset, shown
@@ -72,10 +72,9 @@ class Resolution:
     def _column(self, name: str, pointer: str) -> ColumnProfile | None:
         column = self.profile.column(name)
         if column is None:
-            near = did_you_mean(name, self.profile.names)
-            known = ", ".join(self.profile.names[:20]) + (", …" if len(self.profile.names) > 20 else "")
-            hint = f'did you mean "{near}"?' if near else ""
-            self.report.add(pointer, "unknown_column", f"no column {shown(name)}; there are {known}", hint)
+            names = self.profile.names
+            detail = f"no column {shown(name)}; there are {listed(names)}"
+            self.report.add(pointer, "unknown_column", detail, self.report.hint_of(name, names))
         return column
 
     def task(self, given: Any, target: ColumnProfile | None) -> str:
@@ -126,14 +125,18 @@ class Resolution:
             if not others:
                 self.report.add("/features", "no_features", "no column is left to predict from")
             return tuple(column.name for column in others)
+        known, named = {column.name: column for column in self.profile.columns}, set[str]()
         for i, name in enumerate(given):
-            column = self._column(name, f"/features/{i}")
+            if self.report.is_full:
+                break
+            column = known[name] if name in known else self._column(name, f"/features/{i}")
             if name == target:
                 self.report.add(f"/features/{i}", "target_as_feature", f'"{name}" is the target itself')
-            elif name in given[:i]:
+            elif name in named:
                 self.report.add(f"/features/{i}", "duplicate_name", f'"{name}" is named twice')
             elif column is not None and not column.distinct:
                 self.report.add(f"/features/{i}", "missing_values", f'column "{name}" is empty')
+            named.add(name)
         return tuple(given)
 
     def model(self, draft: Model) -> Model:
@@ -184,11 +187,10 @@ class Resolution:
         elif isinstance(given, dict):
             known = [class_text(value) for value, _ in target.categories]
             for name in given.keys() - set(known):
-                near = did_you_mean(name, known)
-                hint = f'did you mean "{near}"?' if near else ""
-                detail = (
-                    f'target "{target.name}" has no class {shown(name)}; there are {", ".join(known[:20])}'
-                )
+                if self.report.is_full:
+                    break
+                hint = self.report.hint_of(name, known)
+                detail = f'target "{target.name}" has no class {shown(name)}; there are {listed(known)}'
                 self.report.add(f"/class_weight/{escaped(name)}", "unknown_name", detail, hint)
         return given
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from engine.errors import Problem
-from engine.registry import did_you_mean
+from engine.errors import MOST_PROBLEMS, Problem
+from engine.registry import hint_of
+
+MOST_HINTED = 10
 
 
 class Unset:
@@ -31,11 +33,21 @@ def is_unset(value: object) -> bool:
 
 
 class Report(list[Problem]):
-    """The problems of one input, in the order found."""
+    """The first problems of one input, in the order found."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many problems are noted that no other will be."""
+        return len(self) >= MOST_PROBLEMS
 
     def add(self, pointer: str, code: str, detail: str, hint: str = "") -> None:
         """Notes one problem."""
-        self.append(Problem(pointer, code, detail, hint))
+        if not self.is_full:
+            self.append(Problem(pointer, code, detail, hint))
+
+    def hint_of(self, word: str, names: Iterable[str]) -> str:
+        """What was probably meant by the word of the next problem: looked for in the first problems only."""
+        return hint_of(word, names) if len(self) < MOST_HINTED else ""
 
     def wrong_type(self, pointer: str, wanted: str, value: object) -> None:
         """Notes that a value is of another JSON type than the one wanted."""
@@ -165,9 +177,8 @@ class OneOf:
             report.wrong_type(pointer, f"one of {', '.join(self.names)}", value)
             return UNSET
         if value not in self.names:
-            hint = f'did you mean "{near}"?' if (near := did_you_mean(value, self.names)) else ""
             detail = f"unknown {self.kind} {shown(value)}; known are {', '.join(self.names)}"
-            report.add(pointer, "unknown_name", detail, hint)
+            report.add(pointer, "unknown_name", detail, report.hint_of(value, self.names))
             return UNSET
         return value
 

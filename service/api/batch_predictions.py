@@ -1,6 +1,8 @@
 """Batch predictions over HTTP: a whole dataset through a model, as a job whose output is a file."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO
 
 from flask import Response, jsonify
@@ -10,7 +12,8 @@ from engine.data.profile import Profile
 from engine.errors import Problem
 from engine.models.batches import FORMATS
 from engine.models.model import TrainedModel
-from engine.registry import did_you_mean
+from engine.registry import hint_of
+from engine.spec.rules import MOST_HINTED
 from service.api.evaluations import named_dataset
 from service.api.idempotency import idempotent, remember
 from service.api.job_documents import POLLING, JobDetailSchema, detail, find_job, polling_headers
@@ -23,7 +26,7 @@ from service.tables import queue
 from service.tables.jobs import Status
 from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
 from service.web.contract import Blueprint
-from service.web.schemas import Object, Schema, Text, load
+from service.web.schemas import Object, Schema, Text, load, shown
 
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 FORMULAS = ("inert", "exact")
@@ -122,17 +125,14 @@ def _sent(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _column_problems(model: TrainedModel, profile: Profile, copied: list[str]) -> list[Problem]:
-    """Columns that the dataset lacks: of the model's inputs, and of those to copy."""
-    wanted: Mapping[str, list[str]] = {
-        "/dataset_id": [each.name for each in model.inputs],
-        "/columns": copied,
-    }
-    problems = []
-    for pointer, names in wanted.items():
-        for name in names:
-            if profile.column(name) is None:
-                hint = f'did you mean "{near}"?' if (near := did_you_mean(name, profile.names)) else ""
-                problems.append(
-                    Problem(pointer, "unknown_column", f'the dataset has no column "{name}"', hint)
-                )
+    """Columns that the dataset lacks, of the model's inputs and of those to copy; and one copied twice."""
+    there, problems = frozenset(profile.names), []
+    wanted = [("/dataset_id", each.name) for each in model.inputs] + [("/columns", name) for name in copied]
+    for pointer, name in islice((each for each in wanted if each[1] not in there), MOST_HINTED):
+        detail = f'the dataset has no column "{name}"'
+        problems.append(Problem(pointer, "unknown_column", detail, hint_of(name, profile.names)))
+    if not problems and len(set(copied)) < len(copied):
+        twice = Counter(copied).most_common(1)[0][0]
+        detail = f"columns names {shown(twice)} more than once"
+        problems.append(Problem("/columns", "duplicate_name", detail, "Name each column once."))
     return problems

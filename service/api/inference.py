@@ -1,6 +1,7 @@
 """Models behind the doors that other clients know: Open Inference Protocol V2, and KServe's V1."""
 
 from importlib.metadata import version
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from marshmallow import fields
 from engine.data.matrices import Array
 from engine.errors import Problem
 from engine.models.derivatives import derivatives
+from engine.models.instances import MAX_PROBLEMS
 from engine.models.model import TrainedModel
-from engine.registry import did_you_mean
+from engine.registry import hint_of
 from engine.spec.resolve import class_text
 from service.api.loaded_models import Loaded
 from service.api.models import find_model, load_model
@@ -206,7 +208,7 @@ def _infer(name: str, reference: str) -> Response:
         require_media_type(JSON_MEDIA_TYPE, RAW)
     loaded = load_model(reference)
     data, header_length = read_body(), request.headers.get(HEADER_LENGTH)
-    asked = read_request(data, header_length)
+    asked = read_request(data, header_length, most=len(loaded.trained.inputs))
     outputs = _outputs(loaded, _rows(loaded, asked.inputs))
     wanted = _wanted(asked, outputs)
     head = {"model_name": name, "model_version": str(loaded.version)}
@@ -223,7 +225,7 @@ def _wanted(asked: InferenceRequest, outputs: dict[str, Numbers | list[str]]) ->
         return dict.fromkeys(outputs, asked.binary)
     unknown = [name for name in asked.outputs if name not in outputs]
     if unknown:
-        detail = f"the model has no output {unknown[0]}; its outputs are {', '.join(outputs)}"
+        detail = f"the model has no output {shown(unknown[0])}; its outputs are {', '.join(outputs)}"
         raise invalid([Problem("/outputs", "unknown_value", detail)])
     return asked.outputs
 
@@ -238,8 +240,9 @@ def _rows(loaded: Loaded, tensors: list[Tensor]) -> Array:
             raise invalid([Problem("/inputs/0/shape", "wrong_count", detail)])
         check_count(first.shape[0], "/inputs/0/shape")
         return loaded.reader.read_matrix(first.cells.reshape(first.shape).astype(np.float64))
-    if strange := [i for i, each in enumerate(tensors) if each.name not in names]:
-        raise invalid([_strange_input(i, tensors[i].name, names) for i in strange])
+    strange = (i for i, each in enumerate(tensors) if each.name not in names)
+    if problems := [_strange_input(i, tensors[i].name, names) for i in islice(strange, MAX_PROBLEMS)]:
+        raise invalid(problems)
     count = first.shape[0]
     for i, each in enumerate(tensors):
         if each.shape not in ((count,), (count, 1)):
@@ -254,8 +257,7 @@ def _rows(loaded: Loaded, tensors: list[Tensor]) -> Array:
 def _strange_input(i: int, name: str, names: list[str]) -> Problem:
     known = f"{INPUT} of shape [rows, {len(names)}], or one tensor for each of {', '.join(names[:8])}"
     detail = f"the model has no input {shown(name)}; it has {known}{', …' if len(names) > 8 else ''}"
-    meant = did_you_mean(name, (INPUT, *names))
-    return Problem(f"/inputs/{i}/name", "unknown_value", detail, f'did you mean "{meant}"?' if meant else "")
+    return Problem(f"/inputs/{i}/name", "unknown_value", detail, hint_of(name, (INPUT, *names)))
 
 
 def _cells(tensor: Tensor) -> list[Any]:

@@ -1,12 +1,13 @@
 """How a file is to be read, as its sender says: types of columns, and what stands for nothing."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from engine.data.reading.options import NULLS, Reading
-from engine.errors import Problem
+from engine.errors import MOST_PROBLEMS, Problem
 from service.errors import invalid
 from service.web.schemas import escape, shown
 
@@ -51,14 +52,14 @@ def reading_of(options: Mapping[str, Any], problems: list[Problem]) -> Reading:
 def _problems_of_types(types: Any) -> list[Problem]:
     if not isinstance(types, dict):
         return [Problem("/types", "wrong_type", f"types must be an object, got {shown(types)}")]
+    wrong = ((name, each) for name, each in types.items() if each not in TYPES)
     return [
         Problem(
             f"/types/{escape(name)}",
             "unknown_name",
             f"a type is one of {', '.join(TYPES)}, got {shown(each)}",
         )
-        for name, each in types.items()
-        if each not in TYPES
+        for name, each in islice(wrong, MOST_PROBLEMS)
     ]
 
 

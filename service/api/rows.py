@@ -1,13 +1,14 @@
 """Rows of a prediction's body, whatever its media type, as an array of raw cells; and the answers wanted."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from flask import request
 
 from engine.data.matrices import MAGIC, Array, read_arrow, read_npy, read_raw
-from engine.errors import Problem
-from engine.registry import did_you_mean
+from engine.errors import MOST_PROBLEMS, Problem
+from engine.registry import hint_of
 from service.api.loaded_models import Loaded
 from service.api.parts import running
 from service.errors import ServiceError, invalid
@@ -66,10 +67,8 @@ def wanted_members(values: Sequence[str]) -> frozenset[str] | None:
         return None
     unknown = [name for name in names if name not in MEMBERS]
     if unknown:
-        meant = did_you_mean(unknown[0], MEMBERS)
         detail = f"return may name {', '.join(MEMBERS)}, got {unknown[0][:60]!r}"
-        hint = f'did you mean "{meant}"?' if meant else ""
-        raise invalid([Problem("/return", "unknown_value", detail, hint)])
+        raise invalid([Problem("/return", "unknown_value", detail, hint_of(unknown[0], MEMBERS))])
     return frozenset(names)
 
 
@@ -77,11 +76,13 @@ def wanted_of_query() -> frozenset[str] | None:
     """What the query's `return` asks for, the only member that it may have."""
     if not request.environ["QUERY_STRING"]:
         return None
-    strange = [name for name in request.args if name != "return"]
-    if strange:
-        raise invalid(
-            [Problem(f"/{name}", "unknown_field", f"{name} is unknown; known is return") for name in strange]
-        )
+    strange = (name for name in request.args if name != "return")
+    problems = [
+        Problem(f"/{name}", "unknown_field", f"{name} is unknown; known is return")
+        for name in islice(strange, MOST_PROBLEMS)
+    ]
+    if problems:
+        raise invalid(problems)
     return wanted_members(request.args.getlist("return"))
 
 

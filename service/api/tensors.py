@@ -48,8 +48,11 @@ class InferenceRequest:
     binary: bool
 
 
-def read_request(data: bytes, header_length: str | None) -> InferenceRequest:
-    """The request of a body; with `header_length` only so many bytes of it are JSON. Raises ServiceError."""
+def read_request(data: bytes, header_length: str | None, *, most: int) -> InferenceRequest:
+    """The request of a body, of at most so many tensors. Raises ServiceError.
+
+    With `header_length` only so many bytes of the body are JSON.
+    """
     end = len(data) if header_length is None else _header_end(header_length, len(data))
     document = parse_json_fast(data[:end])
     if (
@@ -58,16 +61,20 @@ def read_request(data: bytes, header_length: str | None) -> InferenceRequest:
         or not document["inputs"]
     ):
         raise _wrong("/inputs", "inputs is required: an array of tensors", "missing_field")
+    if len(document["inputs"]) > most:
+        detail = f"inputs has {len(document['inputs']):,} tensors, and the model takes at most {most:,}"
+        raise _wrong("/inputs", detail, "wrong_count")
     rest = memoryview(data)[end:]
-    tensors: list[Tensor] = []
+    tensors: dict[str, Tensor] = {}  # by name
     for i, described in enumerate(document["inputs"]):
         tensor, rest = _tensor(described, rest, f"/inputs/{i}")
-        if any(tensor.name == other.name for other in tensors):
+        if tensor.name in tensors:
             raise _wrong(f"/inputs/{i}/name", f"{shown(tensor.name)} stands twice in inputs", "repeated")
-        tensors.append(tensor)
+        tensors[tensor.name] = tensor
     if len(rest):
         raise _wrong("", f"{len(rest)} bytes follow the last tensor", "wrong_count")
-    return InferenceRequest(_identity(document), tensors, _outputs(document), _asks_binary(document))
+    inputs = list(tensors.values())
+    return InferenceRequest(_identity(document), inputs, _outputs(document), _asks_binary(document))
 
 
 def _header_end(text: str, size: int) -> int:

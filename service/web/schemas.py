@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from math import isfinite
 from typing import Any
 
@@ -10,8 +11,8 @@ import marshmallow
 import orjson
 from marshmallow import ValidationError, fields
 
-from engine.errors import Problem
-from engine.registry import did_you_mean
+from engine.errors import MOST_PROBLEMS, Problem
+from engine.registry import hint_of
 
 _SHOWN = 60  # characters of a wrong value that an error repeats
 
@@ -36,7 +37,8 @@ class Schema(marshmallow.Schema):
         if isinstance(error.messages, dict):
             names = [field.data_key or name for name, field in self.load_fields.items()]
             error.messages = {
-                key: self._reworded(str(key), value, names, data) for key, value in error.messages.items()
+                key: self._reworded(str(key), value, names, data)
+                for key, value in islice(error.messages.items(), MOST_PROBLEMS)
             }
 
     def _reworded(self, key: str, messages: Any, names: list[str], data: Any) -> Any:
@@ -56,9 +58,7 @@ class Answer(Schema):
 
 def unknown_name(name: str, names: Sequence[str]) -> Fault:
     """The complaint about a name that nobody knows, with the one that was probably meant."""
-    meant = did_you_mean(name, names)
-    hint = f'did you mean "{meant}"?' if meant else ""
-    return Fault("unknown_field", f"is unknown; known are {', '.join(names)}", hint)
+    return Fault("unknown_field", f"is unknown; known are {', '.join(names)}", hint_of(name, names))
 
 
 def shown(value: Any) -> str:
@@ -67,6 +67,10 @@ def shown(value: Any) -> str:
         text = orjson.dumps(value).decode()
     except TypeError:
         text = type(value).__name__
+    return _short(text)
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
@@ -200,9 +204,8 @@ class Text(_Strict, fields.String):
         return value
 
     def _unknown(self, value: str) -> Fault:
-        meant = did_you_mean(value, self.choices)
-        hint = f'did you mean "{meant}"?' if meant else ""
-        return Fault("unknown_value", f"must be one of {', '.join(self.choices)}, got {shown(value)}", hint)
+        words = f"must be one of {', '.join(self.choices)}, got {shown(value)}"
+        return Fault("unknown_value", words, hint_of(value, self.choices))
 
 
 class Object(_Strict, fields.Dict):
@@ -275,4 +278,4 @@ def escape(token: str) -> str:
 def _problem(pointer: str, words: str) -> Problem:
     name = pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~") or "the body"
     fault = words if isinstance(words, Fault) else Fault("invalid", words)
-    return Problem(pointer, fault.code, f"{name} {fault}", fault.hint)
+    return Problem(pointer, fault.code, f"{_short(name)} {fault}", fault.hint)

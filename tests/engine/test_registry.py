@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.registry import Registry, UnknownName, did_you_mean
+from engine.registry import MOST_COMPARED, MOST_LETTERS, Registry, UnknownName, did_you_mean, hint_of, listed
 
 
 def shapes() -> Registry[int]:
@@ -56,3 +56,22 @@ def test_the_decorator_registers_and_leaves_the_function_as_it_was() -> None:
 )
 def test_a_misspelt_word_suggests_the_nearest(word: str, meant: str | None) -> None:
     assert did_you_mean(word, ["learning_rate", "epochs", "momentum"]) == meant
+
+
+def test_a_hint_names_what_was_meant_or_nothing() -> None:
+    assert hint_of("epoch", ["epochs"]) == 'did you mean "epochs"?'
+    assert hint_of("zzz", ["epochs"]) == ""
+
+
+def test_long_words_and_names_far_down_the_list_are_not_compared() -> None:
+    word = "a" * MOST_LETTERS
+    assert did_you_mean(word, [word]) == word
+    assert did_you_mean(word + "a", [word + "a"]) is None
+    many = [f"x{i:04}" for i in range(MOST_COMPARED // 5 // 5)]
+    assert did_you_mean("y9999", [*many[1:], "y9999"]) == "y9999"
+    assert did_you_mean("y9999", [*many, "y9999"]) is None
+
+
+def test_of_many_names_the_first_are_listed() -> None:
+    assert listed(["a", "b"]) == "a, b"
+    assert listed([str(i) for i in range(99)]).endswith("18, 19, …")

@@ -1,8 +1,8 @@
 """Kinds of errors and their documents."""
 
-from engine.errors import Problem
+from engine.errors import MOST_PROBLEMS, Problem
 from service.error_kinds import KINDS
-from service.errors import MOST_ERRORS, ServiceError, invalid, problem_document
+from service.errors import ServiceError, invalid, problem_document
 
 
 def test_many_problems_are_summed_up_and_all_listed() -> None:
@@ -39,5 +39,5 @@ def test_one_answer_tells_so_many_problems_and_counts_the_others() -> None:
     problems = [Problem(f"/{number}", "wrong_type", f"{number} is wrong") for number in range(500)]
     error = invalid(problems)
     document = problem_document(error.code, error.detail, errors=error.errors)
-    assert len(document["errors"]) == MOST_ERRORS
-    assert document["detail"].endswith("and 497 more")
+    assert len(document["errors"]) == MOST_PROBLEMS
+    assert document["detail"].endswith("and at least 497 more")

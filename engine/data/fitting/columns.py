@@ -7,7 +7,7 @@ import numpy as np
 from engine.data.fitting.preprocessing import Encoding, Input
 from engine.data.table import Column, Table
 from engine.errors import BadData, Problem
-from engine.registry import did_you_mean
+from engine.registry import hint_of
 
 MAX_PROBLEMS = 20
 
@@ -20,6 +20,8 @@ def checked_table(encoding: Encoding, table: Table, *, with_target: bool = True,
     problems: list[Problem] = []
     columns = []
     for each in encoding.inputs:
+        if len(problems) >= MAX_PROBLEMS:
+            break
         column = _found(table, each.name, problems)
         if column is not None:
             columns.append(_fitting(each, column, problems, first_row))
@@ -34,8 +36,8 @@ def checked_table(encoding: Encoding, table: Table, *, with_target: bool = True,
 def _found(table: Table, name: str, problems: list[Problem]) -> Column | None:
     column = next((each for each in table.columns if each.name == name), None)
     if column is None:
-        near = did_you_mean(name, table.names)
-        hint = f'did you mean "{near}"? Columns go by their names' if near else "upload it with this column"
+        near = hint_of(name, table.names)
+        hint = f"{near} Columns go by their names" if near else "upload it with this column"
         problems.append(Problem("/dataset_id", "unknown_column", f'the dataset has no column "{name}"', hint))
     return column
 
@@ -59,9 +61,8 @@ def _fitting(each: Input, column: Column, problems: list[Problem], first_row: in
         known = set(each.known)
         unknown = [category for category in column.categories if category not in known]
         for category in unknown[:MAX_PROBLEMS]:
-            near = did_you_mean(category, each.known)
             detail = f'column "{each.name}" holds "{category}", which was not there in training'
-            hint = f'did you mean "{near}"?' if near else 'train with unknown_category "ignore"'
+            hint = hint_of(category, each.known) or 'train with unknown_category "ignore"'
             problems.append(Problem("/dataset_id", "unknown_category", detail, hint))
     return column
 

@@ -21,6 +21,7 @@ from engine.errors import BadData
 
 _QUOTED = re.compile(r'"[^"]*"')
 HEADER_LENGTH = 1_000_000
+MANY_CELLS = 1_000  # too many in a row, whatever stands in quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +143,24 @@ class CsvFrames:
 
     def _quick(self, part: Part) -> pl.DataFrame | None:
         """What polars reads, if it is certain that each line is a row of as many cells as the header."""
-        if not (part.has_usual_ends() and part.has_usual_quotes(self._header.delimiter)):
+        delimiter, width = self._header.delimiter, len(self._schema)
+        if not (part.has_usual_ends() and part.has_usual_quotes(delimiter)):
+            return None
+        first_row = part.data.partition(b"\n")[0]  # polars makes a column of each of its cells, slowly
+        if first_row.count(delimiter.encode()) > 2 * width + MANY_CELLS:
             return None
         try:
             frame = pl.read_csv(
                 part.data,
                 has_header=False,
-                separator=self._header.delimiter,
+                separator=delimiter,
                 schema=self._schema,
                 empty_string_is_null=False,
             )
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             return None  # the careful reader will tell what is wrong, if anything is
         # Rows that are too long are refused there; short and blank ones end in empty cells.
-        if (frame.to_series(-1) == "").any() and not part.is_regular(self._header.delimiter, frame.width):
+        if (frame.to_series(-1) == "").any() and not part.is_regular(delimiter, width):
             return None
         return frame
 

@@ -17,7 +17,7 @@ from engine.data.reading.names import column_names
 from engine.data.reading.options import NULLS, USUAL_BOUNDS, USUAL_READING, Bounds, Reading
 from engine.data.table import Table
 from engine.errors import BadData, escaped
-from engine.registry import Registry, did_you_mean
+from engine.registry import Registry, hint_of
 
 Reader = Callable[[BinaryIO, Bounds, Reading], Frames]
 FORMATS: Registry[Reader] = Registry("media type")
@@ -75,6 +75,8 @@ def read_ndjson(source: BinaryIO, bounds: Bounds, reading: Reading) -> Frames:
         if line.strip():
             records.append(_parsed(line, f"line {i}"))
             bounds.check(len(records), 0, 0)
+            if not isinstance(records[-1], dict):  # refused below; the other lines need not be read
+                break
     return WholeTable(table_from_records(records, bounds, reading))
 
 
@@ -127,12 +129,11 @@ def table_from_records(
     bounds.check(len(records), len(names), len(records) * len(names))
     for i, record in enumerate(records):
         for name in record.keys() - set(names):
-            hint = f'did you mean "{near}"?' if (near := did_you_mean(str(name), names)) else ""
             problems.add(
                 f"/records/{i}/{escaped(str(name))}",
                 "unknown_column",
                 f'record {i + 1} has the new column "{name}"',
-                hint,
+                hint_of(str(name), names),
             )
         for name in set(names) - record.keys():
             detail = f'record {i + 1} has no "{name}"'

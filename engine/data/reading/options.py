@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from engine.data.profile import ColumnType
 from engine.data.reading.cells import Problems
 from engine.errors import BadData, escaped
-from engine.registry import did_you_mean
+from engine.registry import hint_of
 
 NULLS = frozenset({"", "NA", "N/A", "null", "None", "?", "-"})
 
@@ -48,9 +48,8 @@ class Reading:
         problems = Problems()
         for name in self.types:
             if name not in names:
-                hint = f'did you mean "{near}"?' if (near := did_you_mean(name, names)) else ""
                 detail = f'types names "{name}", and there is no such column'
-                problems.add(f"/types/{escaped(name)}", "unknown_column", detail, hint)
+                problems.add(f"/types/{escaped(name)}", "unknown_column", detail, hint_of(name, names))
         problems.check()
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from engine.errors import MOST_PROBLEMS
 from engine.spec.rules import (
+    MOST_HINTED,
     UNSET,
     Boolean,
     ListOf,
@@ -117,3 +119,12 @@ def test_values_are_shown_as_json_has_them_and_shortened() -> None:
 )
 def test_every_rule_describes_itself(rule: Rule, schema: dict[str, Any]) -> None:
     assert json.loads(json.dumps(rule.schema())) == schema
+
+
+def test_a_report_keeps_the_first_problems_and_looks_for_what_the_very_first_meant() -> None:
+    report = Report()
+    for i in range(MOST_PROBLEMS + 5):
+        assert report.hint_of("epoch", ["epochs"]) == ('did you mean "epochs"?' if i < MOST_HINTED else "")
+        assert report.is_full == (i >= MOST_PROBLEMS)
+        report.add(f"/{i}", "unknown_field", f"fact {i}")
+    assert [problem.pointer for problem in report] == [f"/{i}" for i in range(MOST_PROBLEMS)]
