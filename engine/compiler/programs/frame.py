@@ -50,6 +50,17 @@ DOUBLES = (
 FIELDS = INTEGERS + DOUBLES
 
 
+KEPT_NAMES = (*np.empty(0).__array_interface__,)
+"""NumPy interns these names anew for each interface it makes. Were they not kept, each would leave a hole in
+CPython's table of interned strings, and after some thousand trainings the table would double: 3 MiB."""
+
+
+def address_of(array: NDArray[Any]) -> int:
+    """Where an array's numbers lie; half the price of `array.ctypes.data`."""
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
 class Frame:
     """The block, seen from Python; it lies at `address`."""
 
@@ -59,12 +70,12 @@ class Frame:
         self._fields: dict[str, tuple[NDArray[Any], int]] = {
             name: (doubles if name in DOUBLES else self._words, i) for i, name in enumerate(FIELDS)
         }
-        self.address = int(self._words.ctypes.data)
+        self.address = address_of(self._words)
 
     def __setitem__(self, name: str, value: float | NDArray[np.generic]) -> None:
         """Sets a field; an array becomes its address."""
         if isinstance(value, np.ndarray):
-            value = value.__array_interface__["data"][0]
+            value = address_of(value)
         words, position = self._fields[name]
         words[position] = value
 

@@ -14,6 +14,7 @@ from engine.compiler.assembly.ir import DOUBLE
 from engine.compiler.jit import Target
 from engine.compiler.kernels.layout import flat_positions, layer_layouts, packed_size
 from engine.compiler.programs.forward import ROWS_AT_ONCE
+from engine.compiler.programs.frame import address_of
 from engine.compiler.programs.gradients import GradientProgram, gradient_program
 from engine.compiler.programs.prediction import prediction_program
 from engine.execution.array_predictor import Gradients
@@ -43,7 +44,7 @@ class CompiledPredictor:
         layouts = layer_layouts(self._layers, DOUBLE)
         self._packed = aligned_zeros(packed_size(layouts), _FLOAT64)
         self._packed[flat_positions(layouts)] = parameters
-        self._parameters = _address(self._packed)
+        self._parameters = address_of(self._packed)
         self._inputs = layers[0].inputs
         self._threads = threading.local()
 
@@ -53,7 +54,7 @@ class CompiledPredictor:
         scores = np.empty((len(x), self._outputs))
         if len(x):
             run, workspace = self._program(1 if len(x) == 1 else ROWS_AT_ONCE)
-            run(_address(x), _address(scores), self._parameters, workspace, len(x))
+            run(address_of(x), address_of(scores), self._parameters, workspace, len(x))
         return scores
 
     def gradients(self, x: Array, output: int | None = None) -> Gradients:
@@ -65,7 +66,7 @@ class CompiledPredictor:
         chosen = np.full(len(x), output or 0)
         if len(x):
             program, transposed = self._gradient_program
-            arrays = map(_address, (x, scores, chosen, slopes, self._packed, transposed))
+            arrays = map(address_of, (x, scores, chosen, slopes, self._packed, transposed))
             workspace = self._workspace(_GRADIENTS, program.size)
             program.gradients(*arrays, workspace, len(x), output is None)
         return Gradients(chosen, scores, slopes)
@@ -75,7 +76,7 @@ class CompiledPredictor:
         x = np.ascontiguousarray(x, np.float64)
         run, workspace = self._program(1)
         arrays = (x, np.empty((len(x), self._outputs)))
-        addresses = [*map(_address, arrays), self._parameters, workspace]
+        addresses = [*map(address_of, arrays), self._parameters, workspace]
         return lambda: run(*addresses, len(arrays[0]))
 
     def _rows(self, x: Array) -> Array:
@@ -90,7 +91,7 @@ class CompiledPredictor:
         """The program, and the weights as it takes them back: made when the first gradient is asked for."""
         program = gradient_program(self._layers, self._target, self._cache_directory)
         transposed = aligned_zeros(program.transposed_size, _FLOAT64)
-        program.transpose(self._parameters, _address(transposed))
+        program.transpose(self._parameters, address_of(transposed))
         return program, transposed
 
     def _program(self, block: int) -> tuple[Callable[..., None], int]:
@@ -107,10 +108,4 @@ class CompiledPredictor:
         known: dict[Any, Array] = self._threads.__dict__
         if purpose not in known:
             known[purpose] = aligned_zeros(numbers, _FLOAT64)
-        return _address(known[purpose])
-
-
-def _address(array: Array) -> int:
-    """Where an array's numbers lie; half the price of `array.ctypes.data`."""
-    address: int = array.__array_interface__["data"][0]
-    return address
+        return address_of(known[purpose])

@@ -6,7 +6,7 @@ from engine.compiler.assembly.ir import DOUBLE
 from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import compile_text
-from engine.compiler.programs.frame import DOUBLES, FIELDS, Frame, FrameInCode
+from engine.compiler.programs.frame import DOUBLES, FIELDS, KEPT_NAMES, Frame, FrameInCode, address_of
 
 
 def test_fields_are_read_and_written_on_both_sides() -> None:
@@ -32,3 +32,14 @@ def test_every_field_has_a_word_of_its_own() -> None:
         frame[name] = i
     assert [frame[name] for name in FIELDS] == list(range(len(FIELDS)))
     assert isinstance(frame[DOUBLES[0]], float)
+
+
+def test_an_array_lies_where_numpy_says() -> None:
+    numbers = np.arange(5.0)
+    assert address_of(numbers) == numbers.ctypes.data
+    assert address_of(numbers[2:]) == numbers.ctypes.data + 16
+
+
+def test_numpys_names_are_never_interned_anew() -> None:
+    kept = {name: id(name) for name in KEPT_NAMES}
+    assert {name: id(name) for name in np.arange(2).__array_interface__} == kept
