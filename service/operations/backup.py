@@ -8,6 +8,7 @@ once more after it: what the rows name was there before it, or came in between.
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import file_digest
 from importlib.metadata import version
 from pathlib import Path
@@ -32,17 +33,16 @@ def save(settings: Settings, *, folder: Path) -> str:
     """Writes a backup into a new folder; what it holds, in a line. Raises BackupRefused."""
     if folder.exists():
         raise BackupRefused(f"{folder} exists already: a backup wants a folder of its own")
-    source = Database(settings.database, pool_size=1)
-    schema.require_current(source, or_newer=False)  # else columns would be left behind
     half = folder.with_name(f".{folder.name}.half")
-    shutil.rmtree(half, ignore_errors=True)
-    half.mkdir(mode=0o700, parents=True)
-    _copy_files(settings.data_dir, half)
-    counts = _copy_rows(source, half / ROWS)
+    with closing(Database(settings.database, pool_size=1)) as source:
+        schema.require_current(source, or_newer=False)  # else columns would be left behind
+        shutil.rmtree(half, ignore_errors=True)
+        half.mkdir(mode=0o700, parents=True)
+        _copy_files(settings.data_dir, half)
+        counts = _copy_rows(source, half / ROWS)
     files = _copy_files(settings.data_dir, half)
     facts = {"version": version("gradhouse"), "revision": HEAD, "rows": counts, "made_at": time.time()}
     (half / MANIFEST).write_bytes(orjson.dumps({**facts, "files": files}, option=orjson.OPT_INDENT_2))
-    source.close()
     half.rename(folder)  # who sees the folder sees all of it
     return f"{sum(counts.values())} rows and {files} files are in {folder}"
 
@@ -55,29 +55,31 @@ def restore(settings: Settings, *, folder: Path) -> str:
         if file.parts[0] == "datasets" and _digest(folder / file) != file.name:
             raise BackupRefused(f"{folder / file} is damaged; take another backup")
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    target = Database(settings.database, pool_size=1)
-    schema.upgrade(target)
-    _copy_files(folder, settings.data_dir)  # before the rows that name them
-    try:
-        with TemporaryDirectory(dir=settings.data_dir, prefix=".restore-") as aside:
-            rows = Path(shutil.copy(folder / ROWS, aside))
-            source = Database(f"sqlite:///{rows.absolute()}", pool_size=1)
+    with (
+        closing(Database(settings.database, pool_size=1)) as target,
+        TemporaryDirectory(dir=settings.data_dir, prefix=".restore-") as aside,
+    ):
+        schema.upgrade(target)
+        _copy_files(folder, settings.data_dir)  # before the rows that name them
+        rows = Path(shutil.copy(folder / ROWS, aside))
+        with closing(Database(f"sqlite:///{rows.absolute()}", pool_size=1)) as source:
             schema.upgrade(source)  # of an older version; the backup itself stays as it is
-            counts = copy_all(source, target)
-            source.close()
-    except NotEmpty as error:
-        hint = "restore into a new data directory and an empty database"
-        raise BackupRefused(f"{error}; {hint}") from None
-    finally:
-        target.close()
+            counts = _copy_into_empty(source, target)
     return f"{sum(counts.values())} rows are restored"
 
 
+def _copy_into_empty(source: Database, target: Database) -> dict[str, int]:
+    try:
+        return copy_all(source, target)
+    except NotEmpty as error:
+        hint = "restore into a new data directory and an empty database"
+        raise BackupRefused(f"{error}; {hint}") from None
+
+
 def _copy_rows(source: Database, file: Path) -> dict[str, int]:
-    target = Database(f"sqlite:///{file.absolute()}", pool_size=1)
-    schema.upgrade(target)
-    counts = copy_all(source, target)
-    target.close()
+    with closing(Database(f"sqlite:///{file.absolute()}", pool_size=1)) as target:
+        schema.upgrade(target)
+        counts = copy_all(source, target)
     file.chmod(0o600)
     return counts
 
