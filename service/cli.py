@@ -241,7 +241,7 @@ def _settings(process: str, **options: object) -> Any:
         settings = settings_module.load_settings(**options)
     except settings_module.BadSettings as error:
         raise click.UsageError(str(error)) from None
-    if process in {"worker", "sweeper"}:
+    if process in {"api", "worker", "sweeper"}:
         import_module("service.telemetry").configure_logging(settings, process)
     return settings
 

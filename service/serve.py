@@ -30,7 +30,7 @@ WORKERS_END_SECONDS = 2  # else an open event stream holds the shutdown
 def run(settings: Settings) -> None:
     """Serves until a signal comes. Raises OutdatedSchema (a database of another version) and MissingKeys."""
     database = Database(settings.database, pool_size=1)
-    require_current(database)
+    require_current(database, patience_seconds=settings.database_start_seconds)
     database.close()
     require_key(settings)
     require_tracing(settings)

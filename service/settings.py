@@ -169,6 +169,7 @@ class Settings:
     max_tries: int = _setting(3, "claims in a row without progress before a job fails", least=1)
 
     sqlite_synchronous: str = _choice("NORMAL", ("NORMAL", "FULL"), "FULL where power loss must lose nothing")
+    database_start_seconds: float = _setting(30.0, "how long a start waits for the database", least=0)
     database_pool: int = _setting(8, "most database connections of one process", least=1, most=256)
 
     @property

@@ -148,23 +148,30 @@ class Database:
 
     def persist(self, work: Callable[[Session], _T], *, budget_seconds: float = 120.0) -> _T:
         """Runs `work` in a transaction until it commits; idempotent, for a commit may go through unheard."""
-        started, pause = time.monotonic(), 0.05
-        while True:
-            try:
-                with self.session() as db:
-                    return work(db)
-            except (DBAPIError, PoolTimeout) as error:
-                if not is_transient(error) or time.monotonic() - started > budget_seconds:
-                    raise
-                _log.warning(
-                    "database away, trying again: %s", str(getattr(error, "orig", error)).strip()[:200]
-                )
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - a spread, no secret
-            pause = min(pause * 2, 2.0)
+
+        def attempt() -> _T:
+            with self.session() as db:
+                return work(db)
+
+        return patiently(attempt, budget_seconds=budget_seconds)
 
     def close(self) -> None:
         """Gives all connections back."""
         self.engine.dispose()
+
+
+def patiently(attempt: Callable[[], _T], *, budget_seconds: float) -> _T:
+    """What `attempt` gives, which is made again while the database is away, and for so long at most."""
+    started, pause = time.monotonic(), 0.05
+    while True:
+        try:
+            return attempt()
+        except (DBAPIError, PoolTimeout) as error:
+            if not is_transient(error) or time.monotonic() - started > budget_seconds:
+                raise
+            _log.warning("database away, trying again: %s", str(getattr(error, "orig", error)).strip()[:200])
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - a spread, no secret
+        pause = min(pause * 2, 2.0)
 
 
 def after_commit(db: Session, tell: Callable[[], None]) -> None:

@@ -1,5 +1,6 @@
 """The schema as a whole: which revision the code needs, whether a database has it, and how it gets there."""
 
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from service.tables import (
     models,
     snapshots,
 )
-from service.tables.base import Base, Database, database_now
+from service.tables.base import Base, Database, database_now, patiently
 
 METADATA: MetaData = Base.metadata
 TABLES = (
@@ -59,13 +60,15 @@ def exists(database: Database) -> bool:
     return url.get_backend_name() != "sqlite" or url.database is None or Path(url.database).exists()
 
 
-def require_current(database: Database, *, or_newer: bool = True) -> None:
+def require_current(database: Database, *, or_newer: bool = True, patience_seconds: float = 0) -> None:
     """Raises OutdatedSchema unless the database has the revision that this code needs, or a newer one.
+
+    Waits so long for a database that is away.
 
     During a rolling upgrade processes of the last version go on, and start again, on the database of the
     next: migrations only add to what that version reads and writes, and a test holds them to it.
     """
-    found = revision(database)
+    found = patiently(partial(revision, database), budget_seconds=patience_seconds)
     if found is None:
         state = "has no tables yet"
     elif found < HEAD or (found > HEAD and not or_newer):
@@ -99,7 +102,7 @@ def run(settings: Settings) -> str:
     """`gradhouse db upgrade`: brings the settings' database up to date; its revision."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(settings.database, pool_size=1)
-    upgrade(database)
+    patiently(partial(upgrade, database), budget_seconds=settings.database_start_seconds)
     database.close()
     return HEAD
 

@@ -120,7 +120,7 @@ def run(settings: Settings) -> int:
     """Works until a signal ends it. Raises OutdatedSchema on a database of another version."""
     require_tracing(settings)
     database = Database(settings.database, pool_size=1)
-    require_current(database)
+    require_current(database, patience_seconds=settings.database_start_seconds)
     database.close()  # before any fork: children open their own
     with tempfile.TemporaryDirectory(prefix="gradhouse-worker-", ignore_cleanup_errors=True) as scratch:
         tempfile.tempdir = scratch  # what the pool puts down must go even when this process leaves at once

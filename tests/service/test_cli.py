@@ -85,10 +85,14 @@ def test_nothing_starts_on_a_database_of_another_version(command: str, tmp_path:
 
 
 @pytest.mark.parametrize("command", ["api", "worker", "db upgrade"])
-def test_a_database_that_is_away_is_one_line(command: str, tmp_path: Path) -> None:
-    away = {"GRADHOUSE_DATABASE_URL": "postgresql://nobody@/x?host=/nowhere"}
+def test_a_database_that_stays_away_is_one_line_in_the_end(command: str, tmp_path: Path) -> None:
+    away = {
+        "GRADHOUSE_DATABASE_URL": "postgresql://nobody@/x?host=/nowhere",
+        "GRADHOUSE_DATABASE_START_SECONDS": "0.2",
+    }
     answer = _gradhouse(*command.split(), "--data-dir", str(tmp_path), **away)
     assert answer.returncode == 1
+    assert "database away, trying again" in answer.stderr  # a start waits, and says so
     assert answer.stderr.splitlines()[-1].startswith("Error: the database does not answer: ")
     assert "Traceback" not in answer.stderr
 
