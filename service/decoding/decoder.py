@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -36,6 +37,7 @@ COPIED_BYTES = 2**18
 LARGEST_ANSWER = 2**28
 PATIENCE_SECONDS = 5.0  # with others' files, before a request is refused
 START_SECONDS = 30.0
+ATTEMPTS = 3
 
 
 class DecoderFailed(RuntimeError):
@@ -46,6 +48,25 @@ class DecoderFailed(RuntimeError):
 class _Zygote:
     process: "subprocess.Popen[bytes]"
     door: socket.socket
+
+    def takes(self, *descriptors: int) -> bool:
+        """Hands it files; says whether it is there to take them."""
+        try:
+            return bool(socket.send_fds(self.door, [b"f"], descriptors))
+        except ConnectionError:
+            return False
+
+    def is_there(self) -> bool:
+        """Whether its end of the door is open: the kernel shuts it before those who die with it know."""
+        door = select.poll()
+        door.register(self.door, select.POLLHUP)
+        return not door.poll(0)
+
+    def end(self) -> None:
+        """Ends it, and its children with it."""
+        self.door.close()
+        self.process.kill()
+        self.process.wait()
 
 
 class Decoder:
@@ -83,18 +104,14 @@ class Decoder:
             "seconds": self._seconds,
         }
         with self._place(), _on_disk(source) as file:
-            started = time.monotonic()
-            answer = self._ask(question, file.fileno(), target.fileno())
-            if answer is None:
-                raise self._died(late=time.monotonic() - started >= self._seconds)
-        return _profile_of(answer)
+            return _profile_of(self._ask(question, file.fileno(), target.fileno()))
 
     def close(self) -> None:
         """Ends the decoding process."""
         with self._lock:
-            if self._zygote is not None:
-                _end(self._zygote)
-            self._zygote = None
+            zygote, self._zygote = self._zygote, None
+        if zygote is not None:
+            zygote.end()
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -106,29 +123,54 @@ class Decoder:
         finally:
             self._places.release()
 
-    def _ask(self, question: dict[str, Any], *descriptors: int) -> dict[str, Any] | None:
-        """The answer; None where the process ended without one."""
-        for _ in range(2):  # the decoding process may have been killed since the last file
+    def _ask(self, question: dict[str, Any], *descriptors: int) -> dict[str, Any]:
+        """The child's answer; raises BadData where it ended without one, or goes on for too long.
+
+        That a child ends is the file's doing only while the process that forked it is there: somebody may
+        have killed that one, or another thread ended it because it was silent.
+        """
+        for _ in range(ATTEMPTS):
             ours, theirs = socket.socketpair()
             with ours:
                 with theirs:
-                    self._send(theirs.fileno(), *descriptors)
-                ours.settimeout(self._seconds + START_SECONDS)
-                if ours.recv(1) != BEGUN:
-                    self.close()
+                    zygote = self._hand_over(theirs.fileno(), *descriptors)
+                if not self._begins(ours, zygote):
                     continue
-                return _answer(ours, question)
-        raise DecoderFailed("the decoding process does not start")
+                ours.settimeout(self._seconds + START_SECONDS)
+                started = time.monotonic()
+                answer = _answer(ours, question)
+            if answer is not None:
+                return answer
+            if self._is_there(zygote):
+                raise self._died(late=time.monotonic() - started >= self._seconds)
+        raise DecoderFailed("the decoding process does not start, or is ended again and again")
 
-    def _send(self, *descriptors: int) -> None:
-        """Hands files to the decoding process, which is started anew where it is not there."""
+    def _hand_over(self, *descriptors: int) -> _Zygote:
+        """The decoding process that took the files: a new one where there is none any more."""
         with self._lock:
-            if self._zygote is not None and self._zygote.process.poll() is not None:
-                _end(self._zygote)
-                self._zygote = None
-            if self._zygote is None:
-                self._zygote = _start()
-            socket.send_fds(self._zygote.door, [b"f"], descriptors)
+            if self._zygote is not None:
+                if self._zygote.takes(*descriptors):
+                    return self._zygote
+                self._zygote.end()
+            self._zygote = _start()
+            self._zygote.takes(*descriptors)
+            return self._zygote
+
+    def _begins(self, talk: socket.socket, zygote: _Zygote) -> bool:
+        """Whether a child answers; a process that is there and forks none in time is ended."""
+        talk.settimeout(START_SECONDS)
+        try:
+            return talk.recv(1) == BEGUN
+        except TimeoutError:
+            with self._lock:
+                if self._zygote is zygote:  # else another thread has ended it, and others use the next one
+                    self._zygote = None
+                    zygote.end()
+            return False
+
+    def _is_there(self, zygote: _Zygote) -> bool:
+        with self._lock:
+            return self._zygote is zygote and zygote.is_there()
 
     def _died(self, *, late: bool) -> Exception:
         if late:
@@ -143,8 +185,9 @@ class Decoder:
 
 
 def _answer(talk: socket.socket, question: dict[str, Any]) -> dict[str, Any] | None:
+    """What a child says; None where it ended before the end of it, or did not end in time."""
     text = b""
-    with suppress(ConnectionError), talk.makefile("rb") as said:
+    with suppress(ConnectionError, TimeoutError), talk.makefile("rb") as said:
         talk.sendall(json.dumps(question).encode())
         talk.shutdown(socket.SHUT_WR)
         text = said.read(LARGEST_ANSWER)
@@ -176,12 +219,6 @@ def _start() -> _Zygote:
             env=kept | alone,
         )
     return _Zygote(process, ours)
-
-
-def _end(zygote: _Zygote) -> None:
-    zygote.door.close()
-    zygote.process.kill()
-    zygote.process.wait()
 
 
 @contextmanager

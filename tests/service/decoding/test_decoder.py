@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 
 from engine.data.reading.formats import read_table
 from engine.data.reading.options import USUAL_BOUNDS, USUAL_READING, Bounds, Reading
+from engine.data.table import Table
 from engine.errors import BadData
 from service.decoding import decoder as decoding
 from service.decoding.decoder import DECODED_ELSEWHERE, Decoder
@@ -27,6 +29,7 @@ from tests.servers import eventually
 from tests.service.decoding.damaged import parquet_of_a_monstrous_page
 
 FRAME = pl.DataFrame({"x": [0.5, None, 2.5] * 20, "y": ["a", "b", None] * 20, "z": [True, False, None] * 20})
+SLOW_FILE = pl.DataFrame({f"x{i}": pl.Series(range(200_000), dtype=pl.Float64).shuffle(i) for i in range(40)})
 PARQUET, ARROW, STREAM = sorted(DECODED_ELSEWHERE, key=lambda kind: ("parquet" not in kind, kind))
 
 
@@ -140,10 +143,9 @@ def test_a_file_that_needs_more_memory_than_allowed_is_refused() -> None:
 
 
 def test_a_file_that_takes_too_long_is_refused() -> None:
-    many = pl.DataFrame({f"x{i}": pl.Series(range(200_000), dtype=pl.Float64).shuffle(i) for i in range(40)})
     with decoder_with(decoder_seconds=0.1) as decoder:
         with pytest.raises(BadData, match=r"longer than 0.1 s \(decoder_seconds\)"):
-            decoder.read_table(written(PARQUET, many), PARQUET, USUAL_BOUNDS, USUAL_READING)
+            decoder.read_table(written(PARQUET, SLOW_FILE), PARQUET, USUAL_BOUNDS, USUAL_READING)
         eventually(lambda: not children_of(zygote_of(decoder)), what="the child is gone")
 
 
@@ -177,6 +179,57 @@ def test_a_killed_decoding_process_is_replaced(decoder: Decoder) -> None:
     decoder.read_table(written(PARQUET), PARQUET, USUAL_BOUNDS, USUAL_READING)
     os.kill(zygote_of(decoder), signal.SIGKILL)
     assert decoder.read_table(written(PARQUET), PARQUET, USUAL_BOUNDS, USUAL_READING).row_count == 60
+
+
+def in_a_thread(decoder: Decoder, frame: pl.DataFrame = SLOW_FILE) -> "Future[Table]":
+    """A file that is decoded meanwhile."""
+    source = written(PARQUET, frame)
+    pool = ThreadPoolExecutor(1)
+    reading = pool.submit(decoder.read_table, source, PARQUET, USUAL_BOUNDS, USUAL_READING)
+    pool.shutdown(wait=False)
+    return reading
+
+
+def child_at_work(decoder: Decoder) -> int:
+    """The process that decodes a file, as soon as there is one."""
+    eventually(lambda: decoder._zygote, what="the decoding process starts")
+    return eventually(lambda: children_of(zygote_of(decoder)), what="a file is being decoded")[0]
+
+
+def test_a_file_is_not_blamed_for_the_end_of_the_decoding_process(decoder: Decoder) -> None:
+    reading = in_a_thread(decoder)
+    child_at_work(decoder)
+    os.kill(zygote_of(decoder), signal.SIGKILL)
+    assert reading.result(30).row_count == SLOW_FILE.height
+
+
+def test_a_decoding_process_that_says_nothing_is_ended_once_and_replaced(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder.read_table(written(PARQUET), PARQUET, USUAL_BOUNDS, USUAL_READING)
+    silent = zygote_of(decoder)
+    started = [decoding._start() for _ in range(2)]
+    monkeypatch.setattr(decoding, "_start", started.pop)
+    monkeypatch.setattr(decoding, "START_SECONDS", 4.0)
+    os.kill(silent, signal.SIGSTOP)
+    both = [in_a_thread(decoder, FRAME) for _ in range(2)]
+    assert [reading.result(30).row_count for reading in both] == [60, 60]
+    assert _gone(silent)
+    [unused] = started
+    unused.end()
+
+
+def test_a_child_that_stands_still_is_late_and_no_fault_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    with decoder_with(decoder_seconds=2.0) as decoder:
+        decoder.read_table(written(PARQUET), PARQUET, USUAL_BOUNDS, USUAL_READING)
+        monkeypatch.setattr(decoding, "START_SECONDS", 2.0)
+        reading = in_a_thread(decoder)
+        child = child_at_work(decoder)
+        os.kill(child, signal.SIGSTOP)
+        with pytest.raises(BadData, match=r"longer than 2 s \(decoder_seconds\)"):
+            reading.result(30)
+        os.kill(child, signal.SIGCONT)
+        eventually(lambda: _gone(child), what="its time was up long ago")
 
 
 def test_a_polite_signal_to_the_group_leaves_it_to_us_to_end_it(decoder: Decoder) -> None:
