@@ -34,6 +34,7 @@ from service.api.follower import Follower
 from service.api.inside import expressions, gradients, graphs, hard_rows, replay, surfaces
 from service.api.inside.openings import opening_of_job, opening_of_model
 from service.api.loaded_models import LoadedModels
+from service.api.reservations import Reservations
 from service.api.watching import health, metrics, status
 from service.api.watching.look import Lookout
 from service.broker import Broker, connect
@@ -148,6 +149,7 @@ def _make_parts(settings: Settings) -> parts.Parts:
         models=LoadedModels(database, max_bytes=settings.max_loaded_bytes),
         streams=BoundedSemaphore(settings.max_streams),
         follower=Follower(partial(job_events.look, database)),
+        reservations=Reservations(database),
         presence=presence,
         lookout=Lookout(database, presence),
         outlook=Outlook(),

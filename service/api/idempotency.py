@@ -12,8 +12,9 @@ from flask import Response, g, request
 from service.api.parts import owner, running
 from service.errors import ServiceError
 from service.tables import idempotency
-from service.tables.base import Conflict, Transaction
+from service.tables.base import Conflict, Transaction, is_transient
 from service.tables.idempotency import Kept, KeyReused, Reservation
+from service.telemetry import get_logger
 from service.web.bodies import COPIED_BYTES, body_file
 from service.web.contract import View
 
@@ -27,6 +28,8 @@ _PARAMETER = {
     "description": "Makes sending again safe: the same key and body get the first answer, for 24 hours.",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": "^[!-~]+$"},
 }
+
+_log = get_logger(__name__)
 
 
 def idempotent(view: View) -> View:
@@ -64,16 +67,26 @@ def remember(db: Transaction, answer: Response, status: int, headers: Mapping[st
 
 def _answer_once(reserved: Reservation, view: View, args: Any, path: Any) -> Response:
     g.reserved_key = reserved
-    database = running().database
     try:
-        answer: Response = view(*args, **path)
+        with running().reservations.keeping(reserved):
+            answer: Response = view(*args, **path)
     except BaseException:
-        with database.session() as db:
-            idempotency.give_up(db, reserved)
+        _give_up(reserved)
         raise
     if g.reserved_key is not None:
         raise RuntimeError(f"{request.endpoint} has not remembered what it answered")
     return answer
+
+
+def _give_up(reserved: Reservation) -> None:
+    try:
+        with running().database.session() as db:
+            idempotency.give_up(db, reserved)
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        # What the request was refused for says more; and the reservation runs out.
+        _log.warning("a key is free only in a while", error=str(error)[:200])
 
 
 def _reserve(reserved: Reservation) -> Kept | None:

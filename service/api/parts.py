@@ -8,6 +8,7 @@ from flask import Flask, current_app, g
 
 from service.api.follower import Follower
 from service.api.loaded_models import LoadedModels
+from service.api.reservations import Reservations
 from service.api.watching.look import Lookout
 from service.broker import Broker
 from service.decoding.decoder import Decoder
@@ -33,6 +34,7 @@ class Parts:
     models: LoadedModels
     streams: BoundedSemaphore  # the places for open event streams
     follower: Follower  # which looks for all of them
+    reservations: Reservations  # of idempotency keys, by requests at work
     presence: Presence
     lookout: Lookout
     outlook: Outlook

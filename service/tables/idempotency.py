@@ -1,10 +1,11 @@
 """Idempotency keys: reserved before the work, completed with its answer in the transaction that creates.
 
-A reservation is a transaction of its own, so that a second request sees it; should its request die, the
-reservation runs out. The completion is fenced by the reservation's token: of two requests with one key, at
-most one commits what it has created.
+A reservation is a transaction of its own, so that a second request sees it, and a lease: a request that takes
+long renews it, and that of a request that died runs out. The completion is fenced by the reservation's
+token: of two requests with one key, at most one commits what it has created.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from service.tables.base import Base, Conflict, database_now
 
 KEPT_SECONDS = 24 * 3600.0
-RESERVED_SECONDS = 60.0  # a request that has not answered by then counts as dead
+RESERVED_SECONDS = 10.0  # a request that has not renewed its reservation for so long counts as dead
 
 
 class IdempotencyKey(Base):
@@ -28,6 +29,7 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     token: Mapped[str] = mapped_column(String(32))
     fingerprint: Mapped[str] = mapped_column(String(64))
+    # Of what is reserved still: when that was last renewed.
     created_at: Mapped[datetime] = mapped_column(insert_default=database_now(), index=True)
     status: Mapped[int | None]
     headers: Mapped[dict[str, Any] | None]
@@ -83,6 +85,15 @@ def complete(db: Session, reserved: Reservation, answer: Kept) -> None:
     if not db.execute(statement.values(**values).returning(IdempotencyKey.token)).one_or_none():
         hint = "Send the request again."
         raise Conflict("idempotency_key_in_flight", "this request took so long that its key ran out", hint)
+
+
+def renew(db: Session, reserved: Sequence[Reservation]) -> None:
+    """Lets reservations of requests at work begin anew; what others have taken over is theirs."""
+    mine = IdempotencyKey.token.in_([each.token for each in reserved])
+    owners = IdempotencyKey.owner.in_({each.owner for each in reserved})
+    keys = IdempotencyKey.key.in_({each.key for each in reserved})
+    this = (owners, keys, mine, IdempotencyKey.status.is_(None))
+    db.execute(update(IdempotencyKey).where(*this).values(created_at=database_now()))
 
 
 def give_up(db: Session, reserved: Reservation) -> None:

@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from service.api.idempotency import _without
@@ -19,6 +20,7 @@ from service.settings import Settings
 from service.tables import idempotency
 from service.tables.base import LOCAL_OWNER, Conflict, Database
 from service.tables.idempotency import IdempotencyKey, Reservation
+from tests.servers import eventually
 from tests.service.api.answers import json_of, problem_of
 from tests.service.api.conftest import ON_BOTH_DATABASES, SEED_SAMPLE, SEED_SPEC
 
@@ -68,6 +70,19 @@ def test_a_key_in_flight_is_refused_until_its_request_counts_as_dead(
     again = _post(client, dataset, "k1")
     assert again.status_code == 202
     assert again.data != first.data
+
+
+def test_a_key_that_cannot_be_freed_is_free_in_a_while_and_hides_no_refusal(
+    client: FlaskClient, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError("DELETE", None, ConnectionError("the database is away"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(idempotency, "give_up", away)
+        problem_of(_post(client, dataset, "k1", loss="hing"), 422)
+    monkeypatch.setattr(idempotency, "RESERVED_SECONDS", 0.2)
+    eventually(lambda: _post(client, dataset, "k1").status_code == 202)
 
 
 def test_a_request_that_outlives_its_reservation_creates_nothing(database: Database) -> None:
