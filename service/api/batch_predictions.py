@@ -16,7 +16,13 @@ from engine.registry import hint_of
 from engine.spec.rules import MOST_HINTED
 from service.api.evaluations import named_dataset
 from service.api.idempotency import idempotent, remember
-from service.api.job_documents import POLLING, JobDetailSchema, detail, find_job, polling_headers
+from service.api.job_documents import (
+    POLLING,
+    JobDetailSchema,
+    created_detail,
+    find_job,
+    polling_headers,
+)
 from service.api.models import load_model
 from service.api.orders import PRIORITIES, metadata_problems
 from service.api.parts import owner, running
@@ -86,8 +92,8 @@ def create_batch_prediction(model: str) -> tuple[Response, int, dict[str, str]]:
             epochs=dataset.row_count,
             model_id=loaded.id,
         )
-        document = detail(db, job)
-        headers = polling_headers(job, document)
+        document = created_detail(db, job)
+        headers = polling_headers(document)
         answer = jsonify(document)
         remember(db, answer, 202, headers)
     running().broker.send(job.id)  # after the commit; should it fail, the sweeper sends

@@ -1,6 +1,6 @@
 """A job as its readers see it: schemas, progress, links, and when a look is worth it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
@@ -10,10 +10,11 @@ from marshmallow import fields
 from service.api.orders import PRIORITIES
 from service.api.parts import missing, owner, running
 from service.errors import problem_document
-from service.tables import events, jobs
+from service.tables import jobs, standing
 from service.tables.base import Transaction
 from service.tables.events import Move
 from service.tables.jobs import Job, Status
+from service.tables.standing import Standing
 from service.web.schemas import Answer, Moment, moment
 
 STATUSES = (*(status.value for status in Status), "canceling")
@@ -152,26 +153,29 @@ class JobDetailSchema(JobSchema):
     transitions = fields.List(fields.Nested(TransitionSchema), required=True)
 
 
-def detail(db: Transaction, job: Job) -> dict[str, Any]:
-    """A job with what stands in other tables."""
-    return _detail(db, job, events.moves(db, job.id))
+def detail(db: Transaction, job_id: str) -> dict[str, Any]:
+    """The owner's job with what stands in other rows; raises ServiceError where there is none."""
+    found = standing.look(db, owner(), job_id, count_up_to=running().outlook.near)
+    if found is None:
+        raise missing("job", job_id)
+    return _detail(db, found)
 
 
 def created_detail(db: Transaction, job: Job) -> dict[str, Any]:
     """Like `detail`, of a job that this transaction has created: its log need not be read."""
-    return _detail(db, job, [Move(job.status, job.created_at, jobs.CREATED)])
+    return _detail(db, Standing(job, [Move(job.status, job.created_at, jobs.CREATED)], None, None))
 
 
-def _detail(db: Transaction, job: Job, moves: Sequence[Move]) -> dict[str, Any]:
-    silence = jobs.silence(db, job)
+def _detail(db: Transaction, found: Standing) -> dict[str, Any]:
+    job, silence = found.job, found.silence
     document: dict[str, Any] = _JOB.dump(job)
     return {
         **document,
         "progress": progress(job, silence.of_progress if silence else 0.0),
-        "queue_position": running().outlook.position(db, job),
+        "queue_position": running().outlook.position(db, job, found.ahead),
         "heartbeat_age_seconds": round(silence.of_life, 1) if silence else None,
         "transitions": [
-            {"status": each.status, "at": moment(each.at), "reason": each.reason} for each in moves
+            {"status": each.status, "at": moment(each.at), "reason": each.reason} for each in found.moves
         ],
     }
 
@@ -184,11 +188,11 @@ def find_job(db: Transaction, job_id: str) -> Job:
     return job
 
 
-def polling_headers(job: Job, document: Mapping[str, Any]) -> dict[str, str]:
-    """Where to look for the job, and when; nothing of the kind once it is done."""
-    if job.done:
+def polling_headers(document: Mapping[str, Any]) -> dict[str, str]:
+    """Where to look for the job of a document, and when; nothing of the kind once it is done."""
+    if document["done"]:
         return {}
-    location = f"{request.root_url}api/v1/jobs/{job.id}"  # absolute, as Azure's poller needs both
+    location = f"{request.root_url}api/v1/jobs/{document['id']}"  # absolute, as Azure's poller needs both
     return {
         "Location": location,
         "Operation-Location": location,

@@ -23,9 +23,9 @@ def cancel_job(job_id: str) -> Told:
     with running().database.session() as db:
         job = find_job(db, job_id)
         again = job.cancel_requested or job.status == Status.CANCELED
-        canceled = wishes.request_cancel(db, owner(), job_id) or job
-        document = detail(db, canceled)
-    return jsonify(document), 200 if again else 202, polling_headers(canceled, document)
+        wishes.request_cancel(db, owner(), job_id)
+        document = detail(db, job_id)
+    return jsonify(document), 200 if again else 202, polling_headers(document)
 
 
 @blueprint.post("/jobs/<job_id>/stop")
@@ -36,9 +36,9 @@ def stop_job(job_id: str) -> Told:
     """End a job early and keep its model, as it is at that moment."""
     with running().database.session() as db:
         again = find_job(db, job_id).stop_requested
-        stopped = wishes.request_stop(db, owner(), job_id) or find_job(db, job_id)
-        document = detail(db, stopped)
-    return jsonify(document), 200 if again else 202, polling_headers(stopped, document)
+        wishes.request_stop(db, owner(), job_id)
+        document = detail(db, job_id)
+    return jsonify(document), 200 if again else 202, polling_headers(document)
 
 
 @blueprint.post("/jobs/<job_id>/resume")
@@ -48,12 +48,10 @@ def resume_job(job_id: str) -> Told:
     """Queue a canceled or failed job again: it goes on from its last checkpoint."""
     with running().database.session() as db:
         check_queue(db)
-        job = wishes.resume(db, owner(), job_id)
-        if job is None:
-            raise missing("job", job_id)
-        document = detail(db, job)
+        wishes.resume(db, owner(), job_id)
+        document = detail(db, job_id)
     running().broker.send(job_id)
-    return jsonify(document), 202, polling_headers(job, document)
+    return jsonify(document), 202, polling_headers(document)
 
 
 @blueprint.delete("/jobs/<job_id>")

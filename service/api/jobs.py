@@ -78,7 +78,7 @@ def create_job() -> Told:
         check_queue(db)
         job = _add(db, order)
         document = created_detail(db, job)
-        answer = jsonify(document), 202, polling_headers(job, document)
+        answer = jsonify(document), 202, polling_headers(document)
         remember(db, *answer)
     running().broker.send(job.id)  # after the commit; should it fail, the sweeper sends
     return answer
@@ -143,9 +143,8 @@ def read_job(job_id: str) -> Told:
     """Read one job; 200 as long as the id exists. `Prefer: wait=20` answers as soon as it is done."""
     headers = wait_for(partial(_is_done, job_id))
     with running().database.reading() as db:
-        job = find_job(db, job_id)
-        document = detail(db, job)
-    if not job.done:
+        document = detail(db, job_id)
+    if not document["done"]:
         headers["Retry-After"] = str(retry_after(document))
     return jsonify(document), 200, headers
 
@@ -159,8 +158,8 @@ def read_job_result(job_id: str) -> AnyResponse | Told:
     with running().database.reading() as db:
         job = find_job(db, job_id)
         if not job.done:
-            document = detail(db, job)
-            return jsonify(document), 202, polling_headers(job, document)
+            document = detail(db, job_id)
+            return jsonify(document), 202, polling_headers(document)
         kept = job.model_id is not None and models.find(db, owner(), job.model_id) is not None
     if job.status != Status.SUCCEEDED:
         raise _no_result(job)

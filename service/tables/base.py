@@ -76,6 +76,24 @@ def _now_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
+class json_rows(FunctionElement[list[Any]]):  # noqa: N801 - reads as the SQL function that it is
+    """The rows of a query as one JSON value, a list of lists; NULL or an empty list where there are none."""
+
+    type = JSON()
+    inherit_cache = True
+    name = "json_rows"
+
+
+@compiles(json_rows, "postgresql")
+def _rows_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_agg(json_build_array({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(json_rows, "sqlite")
+def _rows_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_group_array(json_array({compiler.process(element.clauses, **options)}))"
+
+
 class Base(DeclarativeBase):
     """The tables' root; constraints get names, which SQLite's migrations need."""
 

@@ -6,15 +6,28 @@ the events of one job commit in the order of their ids, and a reader that goes o
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, bindparam, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables.base import Base, after_commit, database_now, table_of
+from service.tables.base import Base, after_commit, database_now, json_rows, table_of
 from service.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -105,7 +118,15 @@ def read(db: Session, job_id: str, *, after: int = 0, limit: int) -> list[Event]
 
 def moves(db: Session, job_id: str) -> list[Move]:
     """The job's moves, oldest first."""
-    return [Move(*row) for row in db.execute(_MOVES, {"job_id": job_id})]
+    return as_moves(db.scalar(select(MOVES), {"job_id": job_id}))
+
+
+def as_moves(found: Sequence[Any] | None) -> list[Move]:
+    """What MOVES has found."""
+    return [
+        Move(status, datetime.fromtimestamp(microseconds / 1e6, UTC), reason)
+        for status, microseconds, reason in found or ()
+    ]
 
 
 # Built once: they are run for every job and for every look at one.
@@ -123,8 +144,12 @@ _NEWEST_PROGRESS = (
     .order_by(Event.id.desc())
     .limit(1)
 )
-_MOVES = (
-    select(Event.status, Event.at, Event.reason)
+# As one value, to be part of other statements. JSON has whole numbers exactly, SQLite's JSON no other ones.
+_microseconds = cast(func.round(type_coerce(Event.at, Double) * 1e6), BigInteger)
+_moves = (
+    select(Event.status, _microseconds.label("microseconds"), Event.reason)
     .where(_of_job, Event.type == EventType.TRANSITION.value)
     .order_by(Event.id)
+    .subquery()
 )
+MOVES = select(json_rows(*_moves.c)).scalar_subquery()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from sqlalchemy import (
@@ -242,24 +242,3 @@ def page(
     for column, wanted in ((Job.dataset_id, dataset_id), (Job.name, name)):
         query = query if wanted is None else query.where(column == wanted)
     return read_page(db, query, Job.id, limit=limit, after=after)
-
-
-class Silence(NamedTuple):
-    """How many seconds ago a running job's worker was heard of, by the database's clock."""
-
-    of_life: float  # that it lives
-    of_progress: float  # how far it is
-
-
-def silence(db: Session, job: Job) -> Silence | None:
-    """Since when a running job's worker is silent; None for any other job."""
-    if job.status != Status.RUNNING or job.heartbeat_at is None:
-        return None
-    now, told_at = db.execute(_NOW_AND_LAST_EVENT, {"id": job.id}).one()
-    return Silence(*(max(0.0, (now - at).total_seconds()) for at in (job.heartbeat_at, told_at or now)))
-
-
-_last_event = select(events.Event.at).where(events.Event.job_id == bindparam("id"))
-_NOW_AND_LAST_EVENT = select(
-    database_now(), _last_event.order_by(events.Event.id.desc()).limit(1).scalar_subquery()
-)

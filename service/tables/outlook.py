@@ -44,15 +44,23 @@ class Outlook:
         self._milestones_until = self._speed_until = 0.0
         self.jobs_a_second = TINY_JOBS_A_SECOND
 
-    def position(self, db: Session, job: Job) -> int | None:
-        """Which job from now this one is to be taken: 1 is the next; None for one that is not queued."""
+    @property
+    def near(self) -> int:
+        """How many places a look at a job is to count: most jobs of a queue with milestones are far away."""
+        return 0 if self._fresh else NEAR
+
+    def position(self, db: Session, job: Job, counted: int | None = None) -> int | None:
+        """Which job from now this one is to be taken: 1 is the next; None for one that is not queued.
+
+        `counted`: how many are ahead of it, where a look has counted them, up to `near`.
+        """
         if job.status != Status.QUEUED:
             return None
         self.measure(db)
         place = Place(job.priority, job.turn, job.id)
         ahead = self._by_milestones(db, place, self._milestones) if self._fresh else None
         if ahead is None:
-            ahead = _ahead(db, place, NEAR)
+            ahead = _ahead(db, place, NEAR) if counted is None else counted
             if ahead == NEAR:
                 ahead = self._far(db, place)
         return ahead + 1

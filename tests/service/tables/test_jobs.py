@@ -1,11 +1,9 @@
 """The jobs as users see them, and what a status may become."""
 
 import pytest
-from sqlalchemy import update
 
 from service.tables import claims, events, jobs, wishes
-from service.tables.base import Database, database_now
-from service.tables.events import Event
+from service.tables.base import Database
 from service.tables.jobs import MOVES, Job, Status, move
 from tests.service.tables.rows import MODEL, add_job, must_claim, progress, read
 
@@ -54,21 +52,3 @@ def test_jobs_are_listed_newest_first_by_status_dataset_and_name(database: Datab
         assert ids(name="mine") == [second.id]
         assert ids(dataset_id=third.dataset_id) == [third.id]
         assert jobs.page(db, "other", limit=10).items == []
-
-
-def test_a_worker_that_lives_but_has_saved_nothing_is_silent_of_its_progress_alone(
-    database: Database,
-) -> None:
-    job = add_job(database)
-    with database.session() as db:
-        assert jobs.silence(db, job) is None
-    claimed = must_claim(database)
-    with database.session() as db:
-        claims.save_progress(db, claimed, progress(4), lease_seconds=60)
-        db.execute(update(Event).where(Event.job_id == job.id).values(at=database_now() - 7))
-        claims.heartbeat(db, claimed, lease_seconds=60)
-    with database.session() as db:
-        silence = jobs.silence(db, db.get_one(Job, job.id))
-    assert silence is not None
-    assert silence.of_life < 5
-    assert silence.of_progress >= 7

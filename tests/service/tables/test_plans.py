@@ -8,7 +8,18 @@ import pytest
 from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
-from service.tables import batches, claims, datasets, events, idempotency, jobs, queue, sweeps, wishes
+from service.tables import (
+    batches,
+    claims,
+    datasets,
+    events,
+    idempotency,
+    jobs,
+    queue,
+    standing,
+    sweeps,
+    wishes,
+)
 from service.tables.base import Conflict, Database, table_of
 from service.tables.batches import Ending
 from service.tables.idempotency import Kept, Reservation
@@ -69,7 +80,7 @@ def _everything(db: Session, job: Job) -> None:
     outlook.position(db, job)
     outlook._far(db, Place(job.priority, job.turn, job.id))
     queue.any_waits(db)
-    events.moves(db, job.id)
+    standing.look(db, "local", job.id, count_up_to=500)
     jobs.goes_on(db, "local", job.id)
     events.read(db, job.id, after=3, limit=10)
     for status in (None, "queued", "running", "canceling"):
@@ -97,7 +108,7 @@ def _protocol(database: Database, waiting: Job) -> None:
         claims.save_progress(db, claimed, progress(4), lease_seconds=60)
         claims.heartbeat(db, claimed, lease_seconds=60)
         claims.read_flags(db, claimed)
-        jobs.silence(db, db.get_one(Job, claimed.job_id))
+        standing.look(db, "local", claimed.job_id, count_up_to=500)
     with database.session() as db, pytest.raises(Conflict):
         datasets.remove(db, "local", claimed.dataset_id)
     with database.session() as db:
@@ -145,6 +156,14 @@ def test_sqlite_passes_jobs_of_full_owners_by_without_reading_their_rows(sqlite:
     ]
     (length,) = [plan for statement, plan in plans if "count(*)" in statement]
     assert " USING COVERING INDEX " in length
+
+
+def test_sqlite_counts_who_is_ahead_from_a_place_in_the_index(sqlite: Database) -> None:
+    job = add_job(sqlite)
+    with _explained(sqlite, "EXPLAIN QUERY PLAN") as plans, sqlite.reading() as db:
+        standing.look(db, "local", job.id, count_up_to=500)
+    (plan,) = [plan for _, plan in plans]
+    assert "ix_jobs_queued ((priority,turn,id)<(?,?,?))" in plan
 
 
 LARGE = ("jobs", "events", "history_blocks")
