@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Integer, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from service.tables import queue
 from service.tables.base import database_now
 from service.tables.events import Event
 from service.tables.jobs import DONE, IS_QUEUED, Job, Status
@@ -16,6 +17,8 @@ NEAR = 500  # places from the head that are counted one by one
 EVERY = 250  # places between two milestones
 FRESH_SECONDS = 1.0  # what was seen of the queue is used for so long,
 SHARE = 0.02  # or longer, so that looking takes no greater share of the time
+MARGIN = 1000  # jobs that may join in that time: a queue so far from its bound is not counted again
+OWNERS = 1000  # whose queues' lengths are remembered
 LOOKED_AT = 500  # ids of the log, from its end
 WINDOW_SECONDS = 60.0  # that tell of the speed
 UNTOLD_SECONDS = 5.0  # in which no job may have ended,
@@ -43,6 +46,18 @@ class Outlook:
         self._milestones: tuple[Place, ...] = ()
         self._milestones_until = self._speed_until = 0.0
         self.jobs_a_second = TINY_JOBS_A_SECOND
+        self._lengths: dict[str | None, tuple[int, float]] = {}  # by owner, and until when they are fresh
+
+    def waiting(self, db: Session, most: int, owner: str | None = None) -> int:
+        """How many jobs wait, of one owner or of all: exact near `most`, else as it was within a second."""
+        length, until = self._lengths.get(owner, (most, 0.0))
+        if length < most - MARGIN and time.monotonic() < until:
+            return length
+        length = queue.length(db) if owner is None else queue.length_of(db, owner)
+        if len(self._lengths) >= OWNERS:
+            self._lengths.clear()
+        self._lengths[owner] = length, time.monotonic() + FRESH_SECONDS
+        return length
 
     @property
     def near(self) -> int:

@@ -102,6 +102,40 @@ def test_a_far_position_takes_one_statement_once_the_queue_was_seen(
     assert len(counted) == 1
 
 
+def test_a_queue_far_from_its_bound_is_counted_once_a_second(
+    database: Database, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlook, "FRESH_SECONDS", 3600.0)
+    monkeypatch.setattr(outlook, "MARGIN", 10)
+    _add(database, 3)
+    _add(database, 2, owner="other")
+    seen = Outlook()
+
+    def waiting(most: int) -> tuple[int, int]:
+        with database.reading() as db:
+            return seen.waiting(db, most), seen.waiting(db, most, "other")
+
+    assert waiting(100) == (5, 2)
+    _add(database, 1, owner="other")
+    counted.clear()
+    assert waiting(100) == (5, 2)
+    assert [statement for statement in counted if statement != "BEGIN"] == []
+    assert waiting(10) == (6, 3)  # so near to the bound it is counted
+    monkeypatch.setattr(time, "monotonic", lambda: 1e12)
+    _add(database, 1)
+    assert waiting(100) == (7, 3)
+
+
+def test_lengths_of_many_owners_are_not_kept_for_ever(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlook, "OWNERS", 3)
+    seen = Outlook()
+    with database.reading() as db:
+        assert [seen.waiting(db, 10_000, f"owner {number}") for number in range(8)] == [0] * 8
+    assert len(seen._lengths) <= 3
+
+
 def test_the_speed_is_that_of_the_jobs_that_ended_lately(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
