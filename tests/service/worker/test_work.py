@@ -22,7 +22,9 @@ from tests.training import Workshop
 def alone(open_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The only training process of its worker, and a patient one: it keeps all that is small."""
     monkeypatch.setattr(work_module, "TOGETHER_SECONDS", 60.0)
-    return open_bench(concurrency=1)
+    return open_bench(
+        concurrency=1, chunk_seconds=60.0
+    )  # no look between two chunks, however slow the machine
 
 
 def _reasons(database: Database, job: Job) -> list[str | None]:
