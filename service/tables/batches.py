@@ -110,6 +110,7 @@ _INTEREST = (
     Job.created_at,
     Job.started_at,
     Job.request_id,
+    Job.traceparent,
     Dataset.row_count,
     Dataset.sha256,
 )

@@ -39,6 +39,7 @@ class Claimed:
     checkpoint: bytes | None
     waited_seconds: float
     request_id: str | None = None  # of the request that made the job
+    traceparent: str | None = None  # of that request's span
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ def as_claimed(
         checkpoint=checkpoint,
         waited_seconds=((started_at or job.created_at) - job.created_at).total_seconds(),
         request_id=job.request_id,
+        traceparent=job.traceparent,
     )
 
 

@@ -97,6 +97,7 @@ class Job(Base):
     model_id: Mapped[str | None] = mapped_column(String(40))
     webhook: Mapped[dict[str, Any] | None]  # url and secret: who is told of the end
     request_id: Mapped[str | None] = mapped_column(String(128))  # of the request that made the job
+    traceparent: Mapped[str | None] = mapped_column(String(55))  # of that request's span (W3C Trace Context)
     error: Mapped[dict[str, Any] | None]  # a problem: code, detail, hint
 
     @property

@@ -14,6 +14,7 @@ from service.tables import events
 from service.tables.base import new_id, table_of
 from service.tables.jobs import CREATED, IS_QUEUED, IS_RUNNING, Job, Priority, Status
 from service.telemetry import current_request_id
+from service.telemetry.tracing import current_traceparent
 
 # Every statement is built once: to build one takes longer than to run it.
 _INSERT = insert(table_of(Job)).returning(Job.created_at)
@@ -73,8 +74,8 @@ def add(
         "turn": next_turn(db, owner, rank),
         "epochs": planned_epochs(spec) if epochs is None else epochs,
         "model_id": model_id,
-        "request_id": current_request_id(),
     }
+    row |= {"request_id": current_request_id(), "traceparent": current_traceparent()}
     row |= {"claim": 0, "attempt": 1, "tries": 0, "epoch": 0, "seconds": 0.0}
     row |= {"cancel_requested": False, "stop_requested": False}
     created_at = db.execute(_INSERT, {**row, "metadata": metadata}).scalar_one()

@@ -11,6 +11,7 @@ from typing import Any
 
 from service.settings import BadSettings, Settings
 
+TRACEPARENT = "traceparent"
 UNTRACED = "healthz,readyz,metrics"  # what machines ask every few seconds
 
 _provider: Any = None
@@ -57,12 +58,28 @@ def trace_statements(engine: Any) -> None:
         instrumentor.instrument(engine=engine, tracer_provider=_provider, skip_dep_check=True)
 
 
-def span(name: str, **attributes: Any) -> AbstractContextManager[Any]:
-    """A span around a block of work, with what it is about; nothing where this process does not trace."""
+def span(name: str, parent: str | None = None, **attributes: Any) -> AbstractContextManager[Any]:
+    """A span around a block of work, with what it is about; nothing where this process does not trace.
+
+    `parent`: the `traceparent` of what asked for the work, perhaps in another process.
+    """
     if _provider is None:
         return nullcontext()
     known = {f"gradhouse.{key}": value for key, value in attributes.items() if value is not None}
     found: AbstractContextManager[Any] = _provider.get_tracer("gradhouse").start_as_current_span(
-        name, attributes=known
+        name, _propagator().extract({TRACEPARENT: parent or ""}), attributes=known
     )
     return found
+
+
+def current_traceparent() -> str | None:
+    """The span at hand, as W3C Trace Context writes it; None where this process does not trace."""
+    if _provider is None:
+        return None
+    carrier: dict[str, str] = {}
+    _propagator().inject(carrier)
+    return carrier.get(TRACEPARENT)
+
+
+def _propagator() -> Any:
+    return import_module("opentelemetry.trace.propagation.tracecontext").TraceContextTextMapPropagator()

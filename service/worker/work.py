@@ -84,7 +84,7 @@ class Batch:
         self._bench.heart.begin(*self._waiting)
         while self._waiting:
             claimed = self._waiting.pop(0)
-            with _bound(claimed), span(claimed.kind, job_id=claimed.job_id, request_id=claimed.request_id):
+            with _bound(claimed), _span(claimed):
                 self._train(claimed)
             late = time.monotonic() - self._began > TOGETHER_SECONDS
             if late or self._bench.stopping.is_set():
@@ -177,6 +177,12 @@ def _bound(claimed: Claimed) -> AbstractContextManager[None]:
     """Every line that is logged in the block tells the job and the request that it came with."""
     ids = {"job_id": claimed.job_id, "claim": claimed.claim, "request_id": claimed.request_id}
     return bound_contextvars(**ids)
+
+
+def _span(claimed: Claimed) -> AbstractContextManager[Any]:
+    """The claim's span, in the trace of the request that made the job."""
+    ids = {"job_id": claimed.job_id, "request_id": claimed.request_id}
+    return span(claimed.kind, claimed.traceparent, **ids)
 
 
 def _warn_of_lost_lease() -> None:

@@ -65,6 +65,21 @@ def test_a_training_is_a_span_that_names_its_job(
     assert training.resource.attributes["service.name"] == "gradhouse-test"
 
 
+def test_a_training_belongs_to_the_trace_of_the_request_that_made_its_job(
+    settings: Settings, workshop: Workshop, spans: InMemorySpanExporter
+) -> None:
+    with tracing.span("the request"):
+        workshop.add(SEED_JOB)
+    bench = Bench.open(settings, SharedFlag())
+    with tracing.span("something else"):
+        assert work(bench)
+    bench.close()
+    found = {each.name: each for each in ended(spans)}
+    request, training = found["the request"].context, found["train"]
+    assert training.parent.span_id == request.span_id
+    assert training.context.trace_id == request.trace_id != found["something else"].context.trace_id
+
+
 def test_without_the_setting_nothing_of_it_is_loaded() -> None:
     code = (
         "import sys; from service.settings import Settings; from service.telemetry import tracing;"
