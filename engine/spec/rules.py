@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from engine.data.reading.names import MAX_CHARACTERS
 from engine.errors import MOST_PROBLEMS, Problem
 from engine.registry import hint_of
 
@@ -141,9 +142,10 @@ class Boolean:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text of bounded length without control characters."""
+    """Text of bounded length; without control characters, unless `any_signs` are right."""
 
     max_length: int = 200
+    any_signs: bool = False
 
     def read(self, value: Any, pointer: str, report: Report) -> Any:
         """The text."""
@@ -154,7 +156,7 @@ class Text:
             detail = f"{_last(pointer)} must have 1 to {self.max_length} characters, got {len(value)}"
             report.add(pointer, "out_of_range", detail)
             return UNSET
-        if not value.isprintable():
+        if not (self.any_signs or value.isprintable()):
             report.add(pointer, "invalid_text", f"{_last(pointer)} must not hold control characters")
             return UNSET
         return value
@@ -162,6 +164,9 @@ class Text:
     def schema(self) -> dict[str, Any]:
         """`string` with its lengths."""
         return {"type": "string", "minLength": 1, "maxLength": self.max_length}
+
+
+COLUMN = Text(MAX_CHARACTERS, any_signs=True)  # whatever a file may call it
 
 
 @dataclass(frozen=True, slots=True)

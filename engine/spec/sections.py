@@ -13,7 +13,7 @@ from engine.nn.activations import ACTIVATIONS
 from engine.nn.losses import LOSSES
 from engine.spec.families import INIT, OPTIMIZER, SCHEDULE
 from engine.spec.objects import Choice, Section, knob
-from engine.spec.rules import UNSET, Boolean, ListOf, Nullable, Number, OneOf, Report, Text
+from engine.spec.rules import COLUMN, UNSET, Boolean, ListOf, Nullable, Number, OneOf, Report, Text
 from engine.spec.versions import completed, gaps
 
 TASKS = ("binary", "multiclass", "regression")
@@ -68,7 +68,7 @@ class Split:
     validation: float = knob(Number(0.0, 0.9), UNSET, "share of the rows held back; 0: none")
     stratify: bool = knob(Boolean(), default=True, help="hold back the same share of every class")
     column: str | None = knob(
-        Nullable(Text(1_000)),
+        Nullable(COLUMN),
         None,
         "a column that says train, validation or test (left out) for each row; or true for validation",
     )
@@ -221,9 +221,9 @@ class Training:
 class TrainingSpec:
     """A training in full: nothing is left open, so that the same spec, seed and data give the same bits."""
 
-    target: str = knob(Text(1_000), UNSET, "the column to predict")
+    target: str = knob(COLUMN, UNSET, "the column to predict")
     features: tuple[str, ...] = knob(
-        ListOf(Text(1_000), 1),
+        ListOf(COLUMN, 1),
         UNSET,
         "the columns to predict from; default: all but target, weights and split, in file order",
     )
@@ -239,7 +239,7 @@ class TrainingSpec:
     loss: LossChoice = knob(_LossRule(), UNSET, "default: cross entropy for classes, mse for a number")
     class_weight: Any = knob(Nullable(_ClassWeightRule()), None, "weight of each class in the loss")
     weight_column: str | None = knob(
-        Nullable(Text(1_000)), None, "a column with each row's weight in the training loss"
+        Nullable(COLUMN), None, "a column with each row's weight in the training loss"
     )
     optimizer: Choice = knob(OPTIMIZER, UNSET, "how parameters move")
     schedule: Choice = knob(

@@ -10,7 +10,7 @@ from engine.export.formats import FORMS, export
 from engine.models.model import TrainedModel
 from service.api.idempotency import idempotent, remember
 from service.api.models import ModelSchema, documents, load_model
-from service.api.orders import name_problems
+from service.api.orders import MODEL_NAME, name_problems
 from service.api.parts import owner, running
 from service.errors import invalid
 from service.tables import models
@@ -39,7 +39,7 @@ class ExportQuery(Schema):
 class ImportQuery(Schema):
     """What a model that comes in shall be called."""
 
-    name = Text(most=100, metadata={"description": "By default the name that it had."})
+    name = Text(most=100, metadata={"description": "By default the name that it had.", "pattern": MODEL_NAME})
 
 
 blueprint = Blueprint("exports", "Models to take away, and to bring back.")

@@ -10,7 +10,7 @@ from marshmallow import fields
 
 from engine.errors import Problem
 from service.api.loaded_models import Loaded
-from service.api.orders import metadata_problems, name_problems
+from service.api.orders import MODEL_NAME, metadata_problems, name_problems
 from service.api.parts import missing, owner, running
 from service.errors import ServiceError, invalid
 from service.tables import jobs, models
@@ -61,7 +61,7 @@ class ModelQuery(PageQuery):
 class ModelChange(Schema):
     """What of a model may change."""
 
-    name = Text(most=100)
+    name = Text(most=100, metadata={"pattern": MODEL_NAME})
     notes = fields.Raw(
         allow_none=True, metadata={"type": "string", "maxLength": 10_000, "description": "Yours."}
     )

@@ -20,10 +20,11 @@ from service.tables.base import Transaction
 from service.tables.datasets import Dataset
 from service.tables.jobs import Priority
 from service.tables.outlook import MARGIN
-from service.web.schemas import Object, Schema, Text, load, shown
+from service.web.schemas import VISIBLE, Object, Schema, Text, load, shown
 
 PRIORITIES = tuple(priority.name.lower() for priority in Priority)
 MAX_METADATA_BYTES = 16_384
+MODEL_NAME = VISIBLE.replace("^[^", "^(?!mdl_)(?![. ]*$)[^/@", 1)  # see name_problems
 QUEUE_SHARE = 0.01  # of a full queue that is to be worked off before another try is worth it
 
 FindDataset = Callable[[str], Dataset | None]

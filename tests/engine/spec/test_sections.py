@@ -21,3 +21,11 @@ def test_from_document_gives_back_the_same_spec() -> None:
     assert TrainingSpec.from_document(spec.to_document()) == spec
     with pytest.raises(BadSpec):
         TrainingSpec.from_document(spec.to_document() | {"from_the_future": 1})
+
+
+def test_columns_may_be_called_whatever_a_file_calls_them() -> None:
+    names = ["two\nlines", "price\u00a0(EUR)", "a\u200bb", "c" * 1_000]
+    profile = table_from_rows([*names, "y"], [[i, i, i, i, i % 2] for i in range(20)]).profile()
+    for document in ({"target": "y"}, {"target": "y", "features": names[1:], "weight_column": names[0]}):
+        spec = parse_spec(document, profile)
+        assert TrainingSpec.from_document(spec.to_document()) == spec

@@ -1,6 +1,7 @@
 """Models over HTTP."""
 
 import json
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from importlib.metadata import version
@@ -141,6 +142,18 @@ def test_a_wrong_change_is_refused(
     client: FlaskClient, trained: dict[str, Any], body: dict[str, Any], code: dict[str, str]
 ) -> None:
     assert errors_of(client.patch(f"{URL}/moons", json=body)) == code
+
+
+@pytest.mark.parametrize(
+    "name", ["mdl_1", "a/b", "a@2", ".", " . ", "..", "a", "mdl", "a.b", " a", "=1+1", "a\u200bb", "x" * 100]
+)
+def test_the_description_allows_the_names_that_a_rename_does(
+    client: FlaskClient, trained: dict[str, Any], name: str
+) -> None:
+    described = json_of(client.get("/openapi.json"))["components"]["schemas"]["ModelChange"]
+    allowed = re.search(described["properties"]["name"]["pattern"], name)
+    answer = client.patch(f"{URL}/{trained['model_id']}", json={"name": name})
+    assert answer.status_code == (200 if allowed else 422), answer.text
 
 
 def test_an_unknown_model_cannot_be_renamed(client: FlaskClient) -> None:
