@@ -44,6 +44,18 @@ def test_a_function_is_right_to_a_few_units_in_the_last_place(
         assert error.max() <= bound
 
 
+@pytest.mark.parametrize("real", [DOUBLE, FLOAT])
+def test_tanh_is_odd_and_never_beyond_1(real: Real) -> None:
+    dtype: Any = np.float32 if real is FLOAT else np.float64
+    x = np.concatenate([DRAWS.uniform(0, 30, 20_000), 10.0 ** DRAWS.uniform(-30, 30, 20_000)]).astype(dtype)
+    above, below = (on_vectors(lambda code, a: [elementary.tanh(code, a)], y, real=real)[0] for y in (x, -x))
+    assert (above == -below).all()
+    assert ((above > 0) & (above <= 1)).all()
+    assert (above[x >= 20] == 1).all()
+    zeros = on_vectors(lambda code, a: [elementary.tanh(code, a)], np.array([0.0, -0.0], dtype), real=real)[0]
+    assert np.signbit(zeros).tolist() == [False, True]
+
+
 def test_erf_is_right_to_the_last_places_of_1() -> None:
     x = np.concatenate([DRAWS.uniform(-7, 7, 50_000), DRAWS.uniform(-1, 1, 20_000)])
     got = on_vectors(lambda code, a: [elementary.erf(code, a)], x)[0]
