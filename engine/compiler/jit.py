@@ -107,11 +107,13 @@ def compile_text(
     )
     known = store.read(key) if store else None
     with _LOCK:
+        # A small code model: constants are read by their distance from the code, not by an address each.
         machine = llvm.Target.from_default_triple().create_target_machine(
-            cpu=target.cpu, features=target.features, opt=2
+            cpu=target.cpu, features=target.features, opt=2, codemodel="small"
         )
         code = known or _machine_code(text if isinstance(text, str) else text(), machine)
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        # llvmlite's own manager of memory lays constants beside their code, within that distance.
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine, use_lmm=True)
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()
     if store and known is None:

@@ -46,6 +46,22 @@ def test_code_is_kept_in_a_private_directory_and_found_again(tmp_path: Path) -> 
     assert len(list(directory.iterdir())) == 2
 
 
+def test_each_of_many_programs_finds_its_constants(tmp_path: Path) -> None:
+    """Wherever the process has room: constants are read by their distance from the code."""
+    programs, between = [], []
+    for factor in range(80):
+        programs.append(compile_text(doubling(float(factor)), ("run",), None, tmp_path / "code"))
+        between.append(np.empty(2**22))  # 32 MB, never touched
+    raw = np.zeros(16)
+    start = -raw.ctypes.data % 64 // 8
+    vector = raw[start : start + 8]
+    for factor, program in enumerate(programs):
+        vector[:] = 3.0
+        program.function("run", 1)(vector.ctypes.data)
+        assert vector.tolist() == [3.0 * factor] * 8
+    assert len(between) == len(programs)
+
+
 @pytest.mark.parametrize("fault", ["flipped", "cut", "empty", "swapped"])
 def test_a_corrupt_object_is_compiled_anew(tmp_path: Path, fault: str) -> None:
     directory = tmp_path / "cache"
