@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 
 from engine.export.files import read_json, read_safetensors
 from engine.export.formats import FORMS, export
@@ -14,7 +14,7 @@ from service.api.orders import MODEL_NAME, name_problems
 from service.api.parts import owner, running
 from service.errors import invalid
 from service.tables import models
-from service.web.bodies import JSON_MEDIA_TYPE, require_media_type
+from service.web.bodies import JSON_MEDIA_TYPE, read_body, require_media_type
 from service.web.conditional import with_etag
 from service.web.contract import Blueprint
 from service.web.schemas import Schema, Text
@@ -67,7 +67,7 @@ def import_model(query: Mapping[str, str]) -> tuple[Response, int, dict[str, str
     """Bring a model back in, as export gave it in JSON or safetensors; it counts as a version of its name."""
     kind = require_media_type(JSON_MEDIA_TYPE, SAFETENSORS)
     read = read_json if kind == JSON_MEDIA_TYPE else read_safetensors
-    model = read(request.get_data(cache=False), running().settings.engine_limits())
+    model = read(read_body(), running().settings.engine_limits())
     name = query.get("name", model.spec.model.name)
     if problems := name_problems(name, "/name"):
         raise invalid(problems)

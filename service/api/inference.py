@@ -25,7 +25,7 @@ from service.errors import invalid
 from service.scopes import Scope
 from service.tables import models
 from service.tables.models import Wanted
-from service.web.bodies import JSON_MEDIA_TYPE, json_body, read_body, require_media_type
+from service.web.bodies import JSON_MEDIA_TYPE, json_body, read_body, read_json, require_media_type
 from service.web.contract import Blueprint
 from service.web.schemas import Answer, shown
 
@@ -207,7 +207,8 @@ def _infer(name: str, reference: str) -> Response:
     if request.mimetype:  # Triton's client sends none
         require_media_type(JSON_MEDIA_TYPE, RAW)
     loaded = load_model(reference)
-    data, header_length = read_body(), request.headers.get(HEADER_LENGTH)
+    header_length = request.headers.get(HEADER_LENGTH)
+    data = read_json() if header_length is None else read_body()
     asked = read_request(data, header_length, most=len(loaded.trained.inputs))
     outputs = _outputs(loaded, _rows(loaded, asked.inputs))
     wanted = _wanted(asked, outputs)

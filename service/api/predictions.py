@@ -25,7 +25,7 @@ from service.api.rows import (
 )
 from service.errors import invalid
 from service.scopes import Scope
-from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, read_body, require_media_type
+from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, read_json, require_media_type
 from service.web.conditional import with_etag
 from service.web.contract import Blueprint
 from service.web.schemas import Answer, escape, shown, unknown_name
@@ -102,7 +102,7 @@ def create_predictions(model: str) -> Response:
     kind = require_media_type(JSON_MEDIA_TYPE, *BINARY_MEDIA_TYPES)
     loaded, wanted = load_model(model), wanted_of_query()
     if kind == JSON_MEDIA_TYPE:
-        rows = read_rows(loaded, read_object(parse_json_fast(read_body())))
+        rows = read_rows(loaded, read_object(parse_json_fast(read_json())))
     else:
         rows = read_binary(loaded, kind)
     if _wants_bare_numbers():

@@ -70,15 +70,20 @@ def require_media_type(*accepted: str) -> str:
     raise ServiceError("unsupported_media_type", f"the body must be {' or '.join(accepted)}; {fact}")
 
 
-def read_body() -> bytes:
-    """The whole body. Raises RequestEntityTooLarge beyond the bound."""
+def read_body(most: int | None = None) -> bytes:
+    """The whole body. Raises RequestEntityTooLarge beyond `most` bytes, by default what any body may have."""
     environ = request.environ
     length = environ.get("CONTENT_LENGTH", "")
     known = length.isdecimal() and environ.get("wsgi.input_terminated")
+    most = current_app.config["MAX_CONTENT_LENGTH"] if most is None else most
     if not known or environ.get("HTTP_IDEMPOTENCY_KEY"):  # under a key it was read already, to be compared
-        return request.get_data(cache=False)
+        request.max_content_length = most + 1  # at its own bound Werkzeug cuts a body off, and says nothing
+        data = request.get_data(cache=False)
+        if len(data) > most:
+            raise RequestEntityTooLarge
+        return data
     # The server ends the body where its header says: one read instead of Werkzeug's five layers, 9 µs less.
-    if int(length) > current_app.config["MAX_CONTENT_LENGTH"]:
+    if int(length) > most:
         raise RequestEntityTooLarge
     data = cast("bytes", environ["wsgi.input"].read())
     if len(data) != int(length):
@@ -118,7 +123,18 @@ def json_body() -> Any:
     """The body as JSON. Raises ServiceError: not JSON's media type, not parseable, or nested too deep."""
     if not (request.is_json and request.mimetype):
         require_media_type(JSON_MEDIA_TYPE)
-    return parse_json(read_body(), most=current_app.config.get(_DEPTH, MAX_DEPTH))
+    return parse_json(read_json(), most=current_app.config.get(_DEPTH, MAX_DEPTH))
+
+
+def read_json() -> bytes:
+    """The body as the text of a JSON document; raises ServiceError for one that is too long to be read."""
+    most: int = current_app.config[_LENGTH]
+    if most >= current_app.config["MAX_CONTENT_LENGTH"]:
+        return read_body()
+    try:
+        return read_body(most)
+    except RequestEntityTooLarge:
+        raise _too_long(f"more than {most:,} bytes", most) from None
 
 
 def parse_json(data: bytes, *, most: int = MAX_DEPTH) -> Any:
@@ -192,9 +208,14 @@ def _check_length(data: bytes) -> None:
     """Raises ServiceError for a text whose values would take too much memory: a "[]," takes 64 bytes."""
     most = current_app.config[_LENGTH] if current_app else MAX_JSON_BYTES
     if len(data) > most:
-        detail = f"the JSON has {len(data):,} bytes, at most {most:,} are read (setting max_json_bytes)"
-        hint = "Send fewer rows at once, or send them as CSV, Parquet or Arrow."
-        raise ServiceError("too_large", detail, hint=hint)
+        raise _too_long(f"{len(data):,} bytes", most)
+
+
+def _too_long(length: str, most: int) -> ServiceError:
+    detail = f"the JSON has {length}, at most {most:,} are read (setting max_json_bytes)"
+    return ServiceError(
+        "too_large", detail, hint="Send fewer rows at once, or send them as CSV, Parquet or Arrow."
+    )
 
 
 def _check_depth(document: Any, most: int) -> None:

@@ -12,7 +12,7 @@ from service.api.parts import running
 from service.api.predictions import read_instances, read_object, rows_body
 from service.errors import invalid
 from service.scopes import Scope
-from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, read_body, require_media_type
+from service.web.bodies import JSON_MEDIA_TYPE, parse_json_fast, read_json, require_media_type
 from service.web.contract import Blueprint
 from service.web.schemas import Schema, StrictInt, load
 
@@ -64,7 +64,7 @@ def create_gradients(model: str) -> Response:
     """Derive a model's answers by its raw inputs, scaling included."""
     require_media_type(JSON_MEDIA_TYPE)
     loaded = load_model(model)
-    document = read_object(parse_json_fast(read_body()))
+    document = read_object(parse_json_fast(read_json()))
     names = tuple(GradientOptions().fields)
     options, problems = load(
         GradientOptions(), {name: document.pop(name) for name in names if name in document}
