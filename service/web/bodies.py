@@ -78,7 +78,10 @@ def read_body(most: int | None = None) -> bytes:
     most = current_app.config["MAX_CONTENT_LENGTH"] if most is None else most
     if not known or environ.get("HTTP_IDEMPOTENCY_KEY"):  # under a key it was read already, to be compared
         request.max_content_length = most + 1  # at its own bound Werkzeug cuts a body off, and says nothing
-        data = request.get_data(cache=False)
+        try:
+            data = request.get_data(cache=False)
+        finally:
+            request.max_content_length = None  # the usual one, which a refusal tells
         if len(data) > most:
             raise RequestEntityTooLarge
         return data

@@ -145,7 +145,8 @@ def _ready(url: str) -> bool:
 
 def _furnish(url: str, key: str) -> dict[str, str]:
     """Gives Alice a dataset, a finished job and its model."""
-    with httpx.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {key}"}) as client:
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=60) as client:  # of a busy machine
         dataset = client.post("/datasets", json=SEED_SAMPLE).json()["id"]
         job = client.post("/jobs", json={"dataset_id": dataset, **SEED_SPEC}).json()["id"]
         eventually(lambda: client.get(f"/jobs/{job}").json()["done"], what="the job is done")
