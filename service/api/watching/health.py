@@ -68,10 +68,11 @@ def readiness_problems(parts: Parts) -> list[Problem]:
     """What keeps the service from doing its work, part by part."""
     problems = _database_problems(parts)
     if not parts.broker.ping():
-        problems.append(
-            Problem("/broker", "away", "the broker does not answer", "Start it; jobs wait until then.")
-        )
-    if parts.presence.workers() == 0:
+        hint = "Start it; jobs wait until then."
+        problems.append(Problem("/broker", "away", "the broker does not answer", hint))
+        hint = "Start the broker: workers that are there tell it so within seconds."
+        problems.append(Problem("/worker", "unknown", "no worker is seen without the broker", hint))
+    elif parts.presence.workers() == 0:
         hint = "Start one with `gradhouse worker`; jobs wait until then."
         problems.append(Problem("/worker", "away", "no worker is there", hint))
     return problems

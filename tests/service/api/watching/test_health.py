@@ -30,7 +30,8 @@ def test_without_a_worker_the_service_is_not_ready(client: FlaskClient, app: Fla
 
 def test_every_part_that_is_away_is_named(lonely: Flask) -> None:
     errors = problem_of(lonely.test_client().get("/readyz"), 503, "unavailable")["errors"]
-    assert [error["pointer"] for error in errors] == ["/database", "/broker", "/worker"]
+    said = [(error["pointer"], error["code"]) for error in errors]
+    assert said == [("/database", "away"), ("/broker", "away"), ("/worker", "unknown")]
 
 
 def test_without_the_database_requests_are_to_be_sent_again(lonely: Flask) -> None:
