@@ -125,12 +125,19 @@ def _database(settings: Settings) -> Iterator[Finding]:
             yield Finding("warning", "database", f"there is no {database.engine.url.database} yet", remedy)
     except DatabaseError as error:
         reason = str(error.orig).strip().splitlines()[0]
-        remedy = "start it, or correct GRADHOUSE_DATABASE_URL"
-        if database.engine.dialect.name == "sqlite":
-            remedy = f"is {database.engine.url.database} the right file? Else restore a backup"
-        yield Finding("wrong", "database", f"does not answer: {reason}", remedy)
+        yield Finding("wrong", "database", f"does not answer: {reason}", _remedy(database))
     finally:
         database.close()
+
+
+def _remedy(database: Database) -> str:
+    """What helps a database that does not answer."""
+    if database.engine.dialect.name != "sqlite":
+        return "start it, or correct GRADHOUSE_DATABASE_URL"
+    file = Path(database.engine.url.database or "")
+    if shutil.disk_usage(file.parent).free < TOO_LITTLE_SPACE:
+        return f"make room on the disk of {file} first: SQLite cannot even be read without"
+    return f"is {file} the right file? Else restore a backup"
 
 
 def _asked(database: Database) -> Iterator[Finding]:

@@ -121,6 +121,16 @@ def test_a_file_that_is_no_database_wants_a_backup(settings: Settings, tmp_path:
     assert (finding.level, "restore a backup" in finding.remedy) == ("wrong", True)
 
 
+def test_a_full_disk_wants_room_before_a_backup_is_restored(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "TOO_LITTLE_SPACE", 2**60)
+    (tmp_path / "noise.db").write_text("no database " * 1000)
+    (finding,) = doctor._database(replace(settings, database_url=f"sqlite:///{tmp_path}/noise.db"))
+    assert "make room" in finding.remedy
+    assert "backup" not in finding.remedy
+
+
 def test_a_misspelt_setting_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADHOUSE_LOG_LEVL", "DEBUG")
     (finding,) = (each for each in doctor.run(settings) if each.what == "settings")
