@@ -29,12 +29,14 @@ export async function ask(path, { body, method, as = "json" } = {}) {
   }
 }
 
-// Signs that are not seen but turn the text around them: shown by their code, so that no name can disguise itself.
-const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+// Signs that are not seen, or turn the text around them: shown by their code, so that no name can disguise itself.
+// Joiners (U+200C, U+200D) stay: words and pictures are written with them.
+const UNSEEN =
+  /[\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 export const plain = (text) =>
   String(text).replace(
-    TURNING,
-    (sign) => `[U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}]`,
+    UNSEEN,
+    (sign) => `[U+${sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`,
   );
 
 // An element, or with the prefix "svg:" one of SVG; children are nodes or texts, never markup.
