@@ -118,7 +118,7 @@ class UpdateKernels:
     def _emit_constants(self, code: Vectors) -> None:
         traced, lanes = self._traced, code.real.lanes
         known: dict[int, Term] = {id(v): code.spread("%knobs", i) for i, v in enumerate(traced.knobs)}
-        known[id(traced.rate)] = code.spread("%rate")
+        known[id(traced.rate)] = _rate(code)
         for i, value in enumerate(traced.handed):
             place = code.add(code.multiply("%steps", i), "%step")
             known[id(value)] = code.spread("%corrections", place)
@@ -239,6 +239,12 @@ class UpdateKernels:
             if live is not None:
                 moved = code.either(code.compare("une", live, 0.0), moved, 0.0)
             code.store(moved, "%w", place)
+
+
+def _rate(code: Vectors) -> Vector:
+    """The learning rate, a double whatever the arithmetic, in every lane."""
+    rate = code.value("load double, ptr %rate, align 8")
+    return code.splat(rate if code.real.bits == 64 else code.value(f"fptrunc double {rate} to float"))
 
 
 def _in_blocks(

@@ -24,7 +24,7 @@ class EpochEnd:
         """Writes the epoch's row of history and decides what it means."""
         code, frame = self._code, self._frame
         sums = self._sums()
-        columns = self._columns(sums)
+        columns = self._columns(epoch, sums)
         self._write(code.subtract(epoch, first), columns)
         finite, value = self._finite(sums), self._watched(columns)
         done = code.value(f"add i64 {epoch}, 1")
@@ -74,13 +74,16 @@ class EpochEnd:
             checks.append(code.value(f"fcmp oeq double {nothing}, 0.0"))
         return checks[0] if len(checks) == 1 else code.value(f"and i1 {checks[0]}, {checks[1]}")
 
-    def _columns(self, sums: list[str]) -> dict[str, str]:
-        """The history's columns by their names, but for the learning rate."""
+    def _columns(self, epoch: Index, sums: list[str]) -> dict[str, str]:
+        """The history's columns by their names, in the plan's order."""
         found: dict[str, str] = {}
         for i, split in enumerate(("train", "val") if self._shape.validated else ("train",)):
             found |= self._measured(split, sums[i * TALLIES : (i + 1) * TALLIES])
         steps = self._code.value(f"sitofp i64 {self._frame.load('steps')} to double")
-        return found | {"grad_norm": self._double("fdiv", sums[-1], steps)}
+        rates = self._frame.load("rates")
+        place = self._code.value(f"getelementptr inbounds double, ptr {rates}, i64 {epoch}")
+        rate = self._code.value(f"load double, ptr {place}, align 8")
+        return found | {"learning_rate": rate, "grad_norm": self._double("fdiv", sums[-1], steps)}
 
     def _measured(self, split: str, sums: list[str]) -> dict[str, str]:
         """A split's loss and metrics."""
@@ -102,11 +105,10 @@ class EpochEnd:
         return self._code.value(f"{operation} double {a}, {b}")
 
     def _write(self, row: Index, columns: dict[str, str]) -> None:
-        """Fills an epoch's row of history; the learning rate's place before the last is left to Python."""
-        code, history, width = self._code, self._frame.load("history"), len(columns) + 1
-        places = [*range(width - 2), width - 1]
-        for place, number in zip(places, columns.values(), strict=True):
-            position = code.add(code.multiply(row, width), place)
+        """Fills an epoch's row of history."""
+        code, history = self._code, self._frame.load("history")
+        for place, number in enumerate(columns.values()):
+            position = code.add(code.multiply(row, len(columns)), place)
             address = code.value(f"getelementptr inbounds double, ptr {history}, i64 {position}")
             code.do(f"store double {number}, ptr {address}, align 8")
 

@@ -20,10 +20,10 @@ INTEGERS = (
     "validation_order",
     "workspace",
     "knobs",
-    "rates",  # (epochs,): the learning rate of each epoch from `first_epoch`
+    "rates",  # (epochs,) doubles: the learning rate of each epoch from the first on
     "corrections",
     "known_corrections",
-    "history",  # (epochs, columns) doubles: the plan's columns of each epoch, but for its learning rate
+    "history",  # (epochs, columns) doubles: the plan's columns of each epoch from `first_epoch`
     "rows",
     "validation_rows",
     "steps",
@@ -65,12 +65,12 @@ class Frame:
     """The block, seen from Python; it lies at `address`."""
 
     def __init__(self) -> None:
-        self._words: NDArray[np.int64] = np.zeros(len(FIELDS), np.int64)
-        doubles: NDArray[Any] = self._words.view(np.float64)
-        self._fields: dict[str, tuple[NDArray[Any], int]] = {
-            name: (doubles if name in DOUBLES else self._words, i) for i, name in enumerate(FIELDS)
+        words: NDArray[np.int64] = np.zeros(len(FIELDS), np.int64)
+        integers, doubles = words.data, words.view(np.float64).data
+        self._fields: dict[str, tuple[memoryview[Any], int]] = {
+            name: (doubles if name in DOUBLES else integers, i) for i, name in enumerate(FIELDS)
         }
-        self.address = address_of(self._words)
+        self.address = address_of(words)
 
     def __setitem__(self, name: str, value: float | NDArray[np.generic]) -> None:
         """Sets a field; an array becomes its address."""
@@ -82,7 +82,7 @@ class Frame:
     def __getitem__(self, name: str) -> float:
         """A field as it stands."""
         words, position = self._fields[name]
-        value: float = words.item(position)
+        value: float = words[position]
         return value
 
 

@@ -84,7 +84,7 @@ class Program:
         end = EpochEnd(code, frame, self.shape, self.network)
 
         def epoch(index: Index, _: list[str]) -> list[str]:
-            run.epoch(index, first)
+            run.epoch(index)
             end.emit(index, first)
             return []
 
@@ -115,7 +115,7 @@ class _Run:
         self._network.gather(code, sources, order, count)
         return count
 
-    def epoch(self, epoch: Index, first: str) -> None:
+    def epoch(self, epoch: Index) -> None:
         """One epoch's shuffle, steps and validation."""
         code, frame, network = self._code, self._frame, self._network
         network.clear_sums(code)
@@ -128,7 +128,7 @@ class _Run:
         padded = code.rounded_up(steps, code.real.lanes)
         if self._traced.corrections:
             self._correct(done, steps, padded)
-        rate = code.at(self._data["rates"], code.subtract(epoch, first))
+        rate = code.value(f"getelementptr inbounds double, ptr {self._data['rates']}, i64 {epoch}")
 
         def step(k: Index, _: list[str]) -> list[str]:
             self._step(k, code.add(done, k), rate, padded)

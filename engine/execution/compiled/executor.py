@@ -53,7 +53,7 @@ class CompiledExecutor:
         self._frame = Frame()
         self._arrays: dict[str, NDArray[Any]] = {}
         self._blocks, self._best = self._regions()
-        self._history, self._rates, self._first_rate = np.empty((0, len(plan.columns))), np.empty(0), 0
+        self._history, self._rates = np.empty((0, len(plan.columns))), np.empty(0)
         self._describe()
         self.load(state)
 
@@ -173,9 +173,7 @@ class CompiledExecutor:
         history = self._run_to(first, last)
         done = int(frame["epoch"])
         diverged = done if frame["diverged"] else None
-        rows = history[: done - first - (diverged is not None)].copy()
-        rows[:, -2] = self._rates[first : first + len(rows)]
-        return Progress(rows, diverged)
+        return Progress(history[: done - first - (diverged is not None)].copy(), diverged)
 
     def partway(self, steps: int) -> State:
         """The state `steps` steps into the next epoch; the executor is left there."""
@@ -187,10 +185,9 @@ class CompiledExecutor:
         return replace(self._read(), epoch=before.epoch)
 
     def _run_to(self, first: int, last: int) -> Array:
-        """Runs the program over some epochs; their rows of history, the learning rates not yet among them."""
+        """Runs the program over some epochs; their rows of history."""
         self._hand_rates_over(last)
         frame, history = self._frame, self._room_for(last - first)
-        frame["rates"] = self._first_rate + first * self._dtype.itemsize
         frame["first_epoch"], frame["last_epoch"] = first, last
         self._program.run(frame.address)
         self._stale = True
@@ -200,8 +197,7 @@ class CompiledExecutor:
         """Gives the program the learning rates of the epochs before `last` that it has not seen yet."""
         if len(self._rates) < last:
             self._rates = np.append(self._rates, self._plan.learning_rates(len(self._rates), last))
-            self._hand_over(rates=np.ascontiguousarray(self._rates, self._dtype))
-            self._first_rate = int(self._frame["rates"])
+            self._hand_over(rates=self._rates)
 
     def _room_for(self, epochs: int) -> Array:
         """(epochs, columns): the same memory again, which need not be cleared."""
