@@ -234,7 +234,8 @@ def give_back(db: Session, batch: Sequence[Claimed]) -> int:
     """Puts jobs that were claimed and not begun back to their old places; how many."""
     moved = 0
     for each in sorted(batch, key=lambda claimed: claimed.job_id):
-        move(db, Status.CANCELED, *claims.mine(each), Job.cancel_requested, reason="cancel")
         values = {"tries": 0, "claim_id": None, "started_at": None}
-        moved += len(move(db, Status.QUEUED, *claims.mine(each), reason="not_begun", **values))
+        goes_on = (*claims.mine(each), Job.cancel_requested.is_(False))
+        moved += len(move(db, Status.QUEUED, *goes_on, reason="not_begun", **values))
+        move(db, Status.CANCELED, *claims.mine(each), Job.cancel_requested, reason="cancel")
     return moved

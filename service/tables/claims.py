@@ -213,14 +213,17 @@ def _flags(db: Session, claimed: Claimed, statement: Update) -> Flags:
 
 def release(db: Session, claimed: Claimed, *, reason: str) -> bool:
     """Gives a job back to the queue, behind those that wait; False if it is not to go on, or not ours."""
-    if move(db, Status.CANCELED, *mine(claimed), Job.cancel_requested, reason="cancel"):
-        return False
     job = db.scalar(select(Job).where(*mine(claimed)))
     if job is None:
         return False
     turn = next_turn(db, job.owner, job.priority)
     # A worker that gives back is no fault of the job's: the claim does not count as a try.
-    return bool(move(db, Status.QUEUED, *mine(claimed), reason=reason, turn=turn, tries=0))
+    goes_on = (*mine(claimed), Job.cancel_requested.is_(False))
+    if move(db, Status.QUEUED, *goes_on, reason=reason, turn=turn, tries=0):
+        return True
+    # Looked at last: a cancel that comes in between is seen by one of the two.
+    move(db, Status.CANCELED, *mine(claimed), Job.cancel_requested, reason="cancel")
+    return False
 
 
 def succeed(db: Session, claimed: Claimed, progress: Progress, *, model: dict[str, Any]) -> str | None:

@@ -43,10 +43,13 @@ def _take_back(db: Session, silent: tuple[Any, ...], *, max_tries: int, reason: 
     # Who holds a row locked writes it just now, or its host is gone in the middle: the others need not wait.
     free = select(Job.id).where(*silent).with_for_update(skip_locked=True)
     which = (Job.id.in_(free.scalar_subquery()), *silent)
+    # None of the three takes what is another's: a lease may end, and a cancel come, between two of them.
+    goes_on = (*which, Job.cancel_requested.is_(False))
     canceled = move(db, Status.CANCELED, *which, Job.cancel_requested, reason="cancel")
-    poison = (*which, Job.tries >= max_tries)
+    poison = (*goes_on, Job.tries >= max_tries)
     failed = move(db, Status.FAILED, *poison, reason="worker_lost", error=_poison(max_tries))
-    requeued = move(db, Status.QUEUED, *which, reason=reason, attempt=Job.attempt + 1)
+    healthy = (*goes_on, Job.tries < max_tries)
+    requeued = move(db, Status.QUEUED, *healthy, reason=reason, attempt=Job.attempt + 1)
     return Swept(canceled=len(canceled), failed=len(failed), requeued=len(requeued))
 
 

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from service.tables.base import Conflict
 from service.tables.datasets import Dataset
-from service.tables.jobs import DONE, IS_QUEUED, IS_RUNNING, Job, Status, find, move
+from service.tables.jobs import DONE, IS_QUEUED, IS_RUNNING, OPEN, Job, Status, find, move
 from service.tables.queue import next_turn
 
 _RESUMABLE = (Status.FAILED, Status.CANCELED)
@@ -17,8 +17,9 @@ def request_cancel(db: Session, owner: str, job_id: str) -> Job | None:
     A canceled job comes back as it is. Raises Conflict for one that succeeded or failed.
     """
     mine = _mine(owner, job_id)
-    if not move(db, Status.CANCELED, *mine, IS_QUEUED, reason="cancel", cancel_requested=True):
-        db.execute(update(Job).where(*mine, IS_RUNNING).values(cancel_requested=True))
+    # First the flag, whichever it is: a worker that gives the job back at this moment must not slip through.
+    db.execute(update(Job).where(*mine, OPEN).values(cancel_requested=True))
+    move(db, Status.CANCELED, *mine, IS_QUEUED, reason="cancel")
     job = _fresh(db, mine)
     if job is not None and job.status in {Status.SUCCEEDED, Status.FAILED}:
         raise _finished(job, "Only a job that is not done can be canceled.")
