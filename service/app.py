@@ -152,7 +152,7 @@ def _make_parts(settings: Settings) -> parts.Parts:
         reservations=Reservations(database),
         presence=presence,
         lookout=Lookout(database, presence),
-        outlook=Outlook(),
+        outlook=Outlook(settings.slice_seconds),
     )
 
 

@@ -13,6 +13,7 @@ from service.errors import problem_document
 from service.tables import jobs, standing
 from service.tables.base import Transaction
 from service.tables.events import Move
+from service.tables.forecast import Forecast, Place, seconds_left
 from service.tables.jobs import Job, Status
 from service.tables.standing import Standing
 from service.web.schemas import Answer, Moment, moment
@@ -26,30 +27,50 @@ _PROGRESS = {
         "fraction": {"type": "number", "minimum": 0, "maximum": 1},
         "epoch": {"type": "integer"},
         "epochs": {"type": "integer"},
-        "eta_seconds": {"type": ["number", "null"], "description": "By the speed measured so far."},
+        "eta_seconds": {
+            "type": ["number", "null"],
+            "description": "Until it ends, if it trains all epochs: by its own speed or, before it begins, "
+            "that of the jobs of late, and by the work ahead of it. Null once it is done, and where nothing "
+            "was trained or nobody works.",
+        },
     },
 }
 
 
-def eta_seconds(job: Job, since: float = 0.0) -> float | None:
-    """The training seconds left, by the speed measured so far; None before the first epoch and at the end.
+def eta_seconds(
+    job: Job, since: float = 0.0, forecast: Forecast | None = None, position: int | None = None
+) -> float | None:
+    """How many seconds from now a job ends if it trains to its last epoch; None where nothing tells.
 
-    `since`: how many seconds ago the worker said how far it was; it has trained on meanwhile.
+    By the speed measured so far, before the first epoch by that of other jobs, and by the work of those that
+    wait or run beside it. `since`: how many seconds ago the worker said how far it was.
     """
-    if job.done or not job.epoch:
+    if job.done:
         return None
-    left = job.seconds / job.epoch * (job.epochs - job.epoch)
+    left = seconds_left(job, forecast.pace if forecast else None)
+    if left is None:
+        return None
     most = job.spec.get("training", {}).get("max_seconds")
-    if most is not None:
-        left = min(left, most - job.seconds)
-    return max(0.0, left - since)
+    left = max(0.0, (left if most is None else min(left, most - job.seconds)) - since)
+    if job.status == Status.RUNNING:
+        return forecast.end_of_running(left) if forecast else left
+    if forecast is None:
+        return None
+    place, ahead = Place(job.priority, job.turn, job.id), None if position is None else position - 1
+    return forecast.end_of_queued(place, left, ahead)
 
 
-def progress(job: Job, since: float = 0.0) -> dict[str, Any]:
+def progress(
+    job: Job, since: float = 0.0, forecast: Forecast | None = None, position: int | None = None
+) -> dict[str, Any]:
     """How far a job is; a job that ended early has done all it will."""
     fraction = 1.0 if job.status == Status.SUCCEEDED else job.epoch / job.epochs
-    eta = eta_seconds(job, since)
+    eta = eta_seconds(job, since, forecast, position)
     return {"fraction": fraction, "epoch": job.epoch, "epochs": job.epochs, "eta_seconds": eta}
+
+
+def _progress(job: Job) -> dict[str, Any]:
+    return progress(job, forecast=running().outlook.forecast)
 
 
 def wait_seconds(document: Mapping[str, Any], jobs_a_second: float, most: float) -> int:
@@ -57,8 +78,8 @@ def wait_seconds(document: Mapping[str, Any], jobs_a_second: float, most: float)
 
     At most `most`: a cancel, or an early stop, should not be missed for longer.
     """
-    eta = document["progress"]["eta_seconds"]
-    wait = (document["queue_position"] or 0) / jobs_a_second if eta is None else eta / 2
+    position, eta = document["queue_position"], document["progress"]["eta_seconds"]
+    wait = (eta or 0) / 2 if position is None else position / jobs_a_second
     return max(1, ceil(min(wait, most)))
 
 
@@ -115,7 +136,7 @@ class JobSchema(Answer):
     stop_requested = fields.Boolean(
         required=True, metadata={"description": "It was asked to end early and to keep its model."}
     )
-    progress = fields.Function(progress, required=True, metadata=_PROGRESS)
+    progress = fields.Function(_progress, required=True, metadata=_PROGRESS)
     latest = fields.Raw(required=True, metadata={"type": ["object", "null"]})
     attempt = fields.Integer(required=True)
     dataset_id = fields.String(required=True)
@@ -167,12 +188,16 @@ def created_detail(db: Transaction, job: Job) -> dict[str, Any]:
 
 
 def _detail(db: Transaction, found: Standing) -> dict[str, Any]:
-    job, silence = found.job, found.silence
+    job, silence, outlook = found.job, found.silence, running().outlook
+    if not job.done:
+        outlook.foresee(db)
     document: dict[str, Any] = _JOB.dump(job)
+    position = outlook.position(db, job, found.ahead)
+    since = silence.of_progress if silence else 0.0
     return {
         **document,
-        "progress": progress(job, silence.of_progress if silence else 0.0),
-        "queue_position": running().outlook.position(db, job, found.ahead),
+        "progress": progress(job, since, outlook.forecast, position),
+        "queue_position": position,
         "heartbeat_age_seconds": round(silence.of_life, 1) if silence else None,
         "transitions": [
             {"status": each.status, "at": moment(each.at), "reason": each.reason} for each in found.moves

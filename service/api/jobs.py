@@ -9,7 +9,7 @@ from marshmallow import fields
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine.data.profile import Profile
-from engine.training.estimate import estimate
+from engine.training.estimate import estimate, reckoned_work
 from service.api.idempotency import idempotent, remember
 from service.api.job_documents import (
     POLLING,
@@ -93,6 +93,7 @@ def _order() -> Order:
 def _add(db: Transaction, order: Order) -> Job:
     if not datasets.hold(db, owner(), order.dataset.id):
         raise invalid([unknown_dataset(order.dataset.id)])
+    profile = Profile.from_document(order.dataset.profile)
     job = queue.add(
         db,
         owner=owner(),
@@ -102,8 +103,9 @@ def _add(db: Transaction, order: Order) -> Job:
         priority=order.priority,
         metadata=order.metadata,
         webhook=order.webhook,
+        work=reckoned_work(order.spec, profile),
     )
-    events.log_warnings(db, job.id, Profile.from_document(order.dataset.profile).warnings)
+    events.log_warnings(db, job.id, profile.warnings)
     return job
 
 
@@ -133,6 +135,8 @@ def list_jobs(query: Mapping[str, Any]) -> Response:
     """List the jobs, newest first."""
     with running().database.reading() as db:
         page = jobs.page(db, owner(), **query)
+        if not all(job.done for job in page.items):
+            running().outlook.foresee(db)
     return page_response(JobSchema(many=True).dump(page.items), page.next)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     ColumnExpressionArgument,
+    Double,
     Index,
     Row,
     SmallInteger,
@@ -91,6 +92,7 @@ class Job(Base):
     epoch: Mapped[int] = mapped_column(insert_default=0)
     epochs: Mapped[int]
     seconds: Mapped[float] = mapped_column(insert_default=0.0)  # trained, over all claims
+    work: Mapped[float | None] = mapped_column(Double)  # as reckoned before; None for what is no training
     latest: Mapped[dict[str, Any] | None]  # the last row of the history
     executor: Mapped[str | None] = mapped_column(String(40))  # of the first claim: one numerics a job
     numerics: Mapped[str | None] = mapped_column(String(120))

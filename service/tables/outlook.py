@@ -2,35 +2,29 @@
 
 import time
 from bisect import bisect_right
+from math import inf
 from threading import Lock
-from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from service.tables import queue
+from service.tables import forecast, queue
 from service.tables.base import database_now
 from service.tables.events import Event
+from service.tables.forecast import Forecast, Place
 from service.tables.jobs import DONE, IS_QUEUED, Job, Status
 
 NEAR = 500  # places from the head that are counted one by one
 EVERY = 250  # places between two milestones
 FRESH_SECONDS = 1.0  # what was seen of the queue is used for so long,
-SHARE = 0.02  # or longer, so that looking takes no greater share of the time
+SHARE = 0.02  # or longer, so that looking takes no greater share of the time;
+STALE_SECONDS = 5.0  # but when jobs will end is asked anew then in any case
 MARGIN = 1000  # jobs that may join in that time: a queue so far from its bound is not counted again
 OWNERS = 1000  # whose queues' lengths are remembered
 LOOKED_AT = 500  # ids of the log, from its end
 WINDOW_SECONDS = 60.0  # that tell of the speed
 UNTOLD_SECONDS = 5.0  # in which no job may have ended,
 TINY_JOBS_A_SECOND = 100.0  # and they are taken to be tiny all the same
-
-
-class Place(NamedTuple):
-    """Where a job stands: smaller ones are taken first."""
-
-    priority: int
-    turn: int
-    id: str
 
 
 class Outlook:
@@ -41,7 +35,10 @@ class Outlook:
     second late about those that join or leave in the middle.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, slice_seconds: float = inf) -> None:
+        self._slice_seconds = slice_seconds
+        self.forecast: Forecast | None = None  # the last one
+        self._forecast_until = 0.0
         self._lock = Lock()
         self._milestones: tuple[Place, ...] = ()
         self._milestones_until = self._speed_until = 0.0
@@ -58,6 +55,16 @@ class Outlook:
             self._lengths.clear()
         self._lengths[owner] = length, time.monotonic() + FRESH_SECONDS
         return length
+
+    def foresee(self, db: Session) -> None:
+        """Looks anew when jobs will end, where the last look is no longer fresh."""
+        began = time.monotonic()
+        if began < self._forecast_until:
+            return
+        self._forecast_until = began + FRESH_SECONDS  # for the other threads
+        self.forecast = forecast.look(db, self._slice_seconds)
+        took = time.monotonic() - began
+        self._forecast_until = began + min(max(FRESH_SECONDS, took / SHARE), STALE_SECONDS)
 
     @property
     def near(self) -> int:

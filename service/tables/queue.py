@@ -19,6 +19,9 @@ from service.telemetry.tracing import current_traceparent
 # Every statement is built once: to build one takes longer than to run it.
 _INSERT = insert(table_of(Job)).returning(Job.created_at)
 
+_UNTOUCHED: dict[str, Any] = {"claim": 0, "attempt": 1, "tries": 0, "epoch": 0, "seconds": 0.0}
+_UNTOUCHED |= {"cancel_requested": False, "stop_requested": False}
+
 _of_priority = Job.priority == bindparam("priority")
 _waiting_turns = select(func.min(Job.turn)).where(IS_QUEUED, _of_priority)
 _own_turns = select(func.max(Job.turn)).where(IS_QUEUED, _of_priority, Job.owner == bindparam("owner"))
@@ -55,13 +58,15 @@ def add(
     webhook: dict[str, Any] | None = None,
     epochs: int | None = None,
     model_id: str | None = None,
+    work: float | None = None,
 ) -> Job:
-    """A new queued job, detached; `spec` is the full document of its TrainingSpec.
+    """A new queued job, detached; `spec` is the full document of its TrainingSpec, `work` as reckoned.
 
     A job of another `kind` has a spec of its own, and says in `epochs` how many steps it has.
     """
     rank = Priority[priority.upper()]
     row: dict[str, Any] = {
+        **_beginning(),
         "id": new_id("job"),
         "owner": owner,
         "kind": kind,
@@ -74,14 +79,17 @@ def add(
         "turn": next_turn(db, owner, rank),
         "epochs": planned_epochs(spec) if epochs is None else epochs,
         "model_id": model_id,
+        "work": work,
     }
-    row |= {"request_id": current_request_id(), "traceparent": current_traceparent()}
-    row |= {"claim": 0, "attempt": 1, "tries": 0, "epoch": 0, "seconds": 0.0}
-    row |= {"cancel_requested": False, "stop_requested": False}
     created_at = db.execute(_INSERT, {**row, "metadata": metadata}).scalar_one()
     job = Job(**row, metadata_=metadata, created_at=created_at)
     events.log_moves(db, [job], CREATED, at=created_at)
     return job
+
+
+def _beginning() -> dict[str, Any]:
+    """What every new job has, and of which request it comes, for logs and traces."""
+    return {**_UNTOUCHED, "request_id": current_request_id(), "traceparent": current_traceparent()}
 
 
 def planned_epochs(spec: dict[str, Any]) -> int:

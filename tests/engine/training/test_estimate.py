@@ -8,7 +8,7 @@ import pytest
 from engine.data.samples import make_sample
 from engine.data.table import Table
 from engine.spec import parse_spec
-from engine.training.estimate import estimate, made_up_table
+from engine.training.estimate import estimate, made_up_table, reckoned_work
 from engine.training.trainer import Trainer
 
 MOONS: dict[str, Any] = {"target": "y", "model": {"hidden_layers": [16, 16]}}
@@ -66,3 +66,18 @@ def test_a_split_by_column_or_folds_can_be_estimated() -> None:
     plain = estimate(_spec(table, training={"epochs": 2000}), table.profile())
     folded = estimate(_spec(table, split={"folds": 5}, training={"epochs": 2000}), table.profile())
     assert folded.seconds > 2 * plain.seconds
+
+
+def test_work_is_reckoned_in_proportion_to_the_time_that_trainings_take() -> None:
+    table = make_sample("moons", {"n_samples": 4000})
+    profile = table.profile()
+    plain = reckoned_work(_spec(table, training={"epochs": 10}), profile)
+    assert reckoned_work(_spec(table, training={"epochs": 30}), profile) == pytest.approx(3 * plain)
+    assert reckoned_work(_spec(table, training={"epochs": 10, "batch_size": 8}), profile) > plain
+    folded = _spec(table, training={"epochs": 10}, split={"folds": 4})
+    assert reckoned_work(folded, profile) == pytest.approx(5 * plain)
+    wide = _spec(table, training={"epochs": 100}, model={"hidden_layers": [128, 128]})
+    narrow = _spec(table, training={"epochs": 1000, "batch_size": 32}, model={"hidden_layers": [8]})
+    took = [_measured(spec, table) for spec in (wide, narrow)]
+    told = [reckoned_work(spec, profile) for spec in (wide, narrow)]
+    assert told[0] / told[1] / 6 < took[0] / took[1] < told[0] / told[1] * 6

@@ -1,10 +1,12 @@
 """When a look at a job is worth it, and how long it still takes."""
 
+import time
 from typing import Any
 
 import pytest
 
 from service.api.job_documents import eta_seconds, progress, wait_seconds
+from service.tables.forecast import Forecast, Place, Waiting
 from service.tables.jobs import Job, Status
 
 
@@ -33,6 +35,43 @@ def test_a_deadline_ends_the_time_left() -> None:
 
 def test_a_job_without_a_training_has_no_deadline() -> None:
     assert eta_seconds(_job(epoch=50, seconds=1.0, spec={"model_id": "mdl_1"})) == pytest.approx(1)
+
+
+FORECAST = Forecast(
+    seen_at=0.0,
+    pace=2.0,
+    workers=1,
+    slice_seconds=30.0,
+    running=(4.0,),
+    places=(Place(1, 5, "job_a"),),
+    head=(Waiting(jobs=1, slice=6.0, seconds=6.0, starts=4.0),),
+    rest=Waiting(jobs=0, slice=0.0, seconds=0.0, starts=10.0),
+)
+
+
+@pytest.fixture
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time has passed since the forecast."""
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+
+
+@pytest.mark.usefixtures("_now")
+def test_a_job_that_waits_is_told_when_it_ends_by_the_work_ahead_of_it() -> None:
+    facts = {"status": Status.QUEUED, "priority": 1, "turn": 6, "id": "job_b", "work": 5.0}
+    told = eta_seconds(_job(**facts), forecast=FORECAST)
+    assert told == pytest.approx(4 + 6 + 10, abs=0.1)
+    assert eta_seconds(_job(**facts), forecast=FORECAST, position=4) == pytest.approx(40, abs=0.1)
+    assert eta_seconds(_job(**facts)) is None  # nobody has looked
+    assert eta_seconds(_job(**{**facts, "work": None}), forecast=FORECAST) is None
+    begun = {**facts, "epoch": 50, "seconds": 3.0}
+    assert eta_seconds(_job(**begun), forecast=FORECAST) == pytest.approx(4 + 6 + 3, rel=0.1)
+    bounded = {**begun, "spec": {"training": {"max_seconds": 4}}}
+    assert eta_seconds(_job(**bounded), forecast=FORECAST) == pytest.approx(4 + 6 + 1, abs=0.1)
+
+
+@pytest.mark.usefixtures("_now")
+def test_before_its_first_epoch_a_job_has_the_speed_of_others() -> None:
+    assert eta_seconds(_job(work=5.0), forecast=FORECAST) == pytest.approx(10, abs=0.1)
 
 
 @pytest.mark.parametrize(

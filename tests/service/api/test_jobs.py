@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from service.settings import Settings
 from service.tables import claims, jobs
 from service.tables.base import LOCAL_OWNER, Database
+from tests.servers import eventually
 from tests.service.api.answers import errors_of, json_of, problem_of
 from tests.service.api.conftest import ON_BOTH_DATABASES, SEED_SPEC, Post
 
@@ -227,3 +228,21 @@ def test_another_owners_job_is_not_found(client: FlaskClient, post_job: Post, se
     problem_of(client.get(f"{URL}/{job['id']}"), 404, "not_found")
     problem_of(client.post(f"{URL}/{job['id']}/cancel"), 404, "not_found")
     assert listed(client) == []
+
+
+@ON_BOTH_DATABASES
+def test_a_job_that_waits_is_told_when_it_ends_once_somebody_works(
+    client: FlaskClient, settings: Settings, trained: dict[str, Any], post_job: Post
+) -> None:
+    running, waiting = post_job(), post_job()
+
+    def eta(job: dict[str, Any]) -> Any:
+        return json_of(client.get(f"{URL}/{job['id']}"))["progress"]["eta_seconds"]
+
+    assert eta(waiting) is None
+    assert claim(settings).job_id == running["id"]
+    eventually(lambda: eta(waiting) is not None, what="a look")
+    assert 0 <= eta(running) < eta(waiting)
+    shown = {job["id"]: job["progress"]["eta_seconds"] for job in json_of(client.get(URL))["data"]}
+    assert shown[waiting["id"]] > 0
+    assert shown[trained["id"]] is None

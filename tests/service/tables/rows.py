@@ -38,11 +38,13 @@ def add_job(
     priority: str = "normal",
     name: str | None = None,
     spec: dict[str, Any] = SPEC,
+    work: float | None = None,
 ) -> Job:
     """A queued job on a dataset of its own."""
     with database.session() as db:
         dataset = add_dataset(db)
-        return queue.add(db, owner=owner, dataset_id=dataset.id, spec=spec, priority=priority, name=name)
+        facts: dict[str, Any] = {"priority": priority, "name": name, "work": work}
+        return queue.add(db, owner=owner, dataset_id=dataset.id, spec=spec, **facts)
 
 
 def claim(

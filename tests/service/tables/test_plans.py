@@ -22,9 +22,10 @@ from service.tables import (
 )
 from service.tables.base import Conflict, Database, table_of
 from service.tables.batches import Ending
+from service.tables.forecast import Place
 from service.tables.idempotency import Kept, Reservation
 from service.tables.jobs import Job
-from service.tables.outlook import Outlook, Place
+from service.tables.outlook import Outlook
 from tests.service.tables.rows import MODEL, SMALL, add_job, must_claim, progress
 
 OPEN_ROWS_ONLY = ("ix_jobs_queued", "ix_jobs_queued_owner", "ix_jobs_running", "ix_jobs_open_dataset_id")
@@ -78,6 +79,7 @@ def _everything(db: Session, job: Job) -> None:
     jobs.find(db, "local", job.id)
     outlook = Outlook()
     outlook.position(db, job)
+    outlook.foresee(db)
     outlook._far(db, Place(job.priority, job.turn, job.id))
     queue.any_waits(db)
     standing.look(db, "local", job.id, count_up_to=500)

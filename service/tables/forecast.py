@@ -1,0 +1,179 @@
+"""When the jobs that wait will end: by the work ahead of them, the speed of late, and the workers.
+
+One look serves all who ask in a second; it reads the head of a long queue job by job and sums up the rest.
+Work is what a training was reckoned to take when it was posted. How long it really takes is measured: the
+pace is how many seconds the jobs that ran lately have trained for a unit of their work.
+
+Workers take the jobs in the order of the queue, and train each for a slice at most while others wait. So a
+short job ends its own time after its start; longer ones share the workers with all the others to the end.
+"""
+
+import heapq
+import time
+from bisect import bisect_left
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Integer, bindparam, case, func, select
+from sqlalchemy.orm import Session
+
+from service.tables.events import Event
+from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job
+
+LOOKED_AT = 500  # ids of the log, from its end: their jobs tell the pace
+HEAD = 500  # jobs of the queue that are read one by one
+JOB_SECONDS = 0.005  # beside the training: claim, data, model
+HALF_A_SECOND = 0.5
+
+
+class Place(NamedTuple):
+    """Where a job stands: smaller ones are taken first."""
+
+    priority: int
+    turn: int
+    id: str
+
+
+class Waiting(NamedTuple):
+    """Jobs of the queue: how many, how long each trains (within a slice, in all), when the first starts."""
+
+    jobs: int
+    slice: float
+    seconds: float
+    starts: float  # from the look
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What one look at the queue foretells; all seconds count from `seen_at` of the monotonic clock."""
+
+    seen_at: float
+    pace: float | None  # seconds a unit of work; None where nothing was trained lately
+    workers: int  # processes that hold a job: while jobs wait, all that there are
+    slice_seconds: float
+    running: tuple[float, ...]  # seconds left
+    places: tuple[Place, ...]  # of the head of the queue,
+    head: tuple[Waiting, ...]  # job by job,
+    rest: Waiting  # and what is behind it
+
+    def end_of_queued(self, place: Place, seconds: float, ahead: int | None = None) -> float | None:
+        """How many seconds from now a job at this place ends that trains so long; None where nothing tells.
+
+        `ahead`, how many are taken before it, tells where it stands behind the head. Those who came since the
+        look are taken to be of its own kind.
+        """
+        if not self.workers or self.pace is None:
+            return None
+        index = bisect_left(self.places, place)
+        if index < len(self.places):
+            return self._end(self.head[index].starts, seconds)
+        if ahead is None and self.rest.jobs:
+            return None
+        behind = max(0, (ahead or 0) - len(self.places))
+        newcomers = max(0, behind - self.rest.jobs)
+        slices = (behind - newcomers) * self.rest.slice + newcomers * min(seconds, self.slice_seconds)
+        return self._end(self.rest.starts + slices / self.workers, seconds)
+
+    def end_of_running(self, seconds: float) -> float:
+        """How many seconds from now a running job ends that still trains so long."""
+        return self._end(0.0, seconds) if self.places else seconds
+
+    def _end(self, start: float, seconds: float) -> float:
+        age = time.monotonic() - self.seen_at
+        alone = max(0.0, start - age) + seconds
+        if seconds <= self.slice_seconds:
+            return alone
+        others = sum(min(left, seconds) for left in self.running)
+        others += sum(each.jobs * min(each.seconds, seconds) for each in (*self.head, self.rest))
+        return max(alone, others / max(self.workers, 1) - age)
+
+
+def look(db: Session, slice_seconds: float) -> Forecast:
+    """Looks at the queue, at what runs, and at the jobs of the end of the log."""
+    seen_at = time.monotonic()
+    seconds, work = db.execute(_TRAINED, {"ids": [*set(db.scalars(_LATELY))]}).one()
+    pace = seconds / work if work else None
+    running = db.execute(_RUNNING).all()
+    lefts = [_seconds_left(job, pace) for job in running]
+    free: dict[str | None, float] = defaultdict(float)
+    for job, left in zip(running, lefts, strict=True):
+        free[job.worker] += min(left, slice_seconds)
+    head, rest = _waiting(db, pace or 0.0, slice_seconds, list(free.values()) or [0.0])
+    return Forecast(
+        seen_at=seen_at,
+        pace=pace,
+        workers=len(free),
+        slice_seconds=slice_seconds,
+        running=tuple(lefts),
+        places=tuple(head),
+        head=tuple(head.values()),
+        rest=rest,
+    )
+
+
+def _waiting(
+    db: Session, pace: float, slice_seconds: float, free: list[float]
+) -> tuple[dict[Place, Waiting], Waiting]:
+    """The head of the queue, each job given to the worker that is `free` first, and the rest."""
+    heapq.heapify(free)
+    head = {}
+    for priority, turn, job_id, work in db.execute(_HEAD, {"head": HEAD}):
+        seconds = work * pace + JOB_SECONDS
+        short = min(seconds, slice_seconds)
+        head[Place(priority, turn, job_id)] = Waiting(1, short, seconds, free[0])
+        heapq.heapreplace(free, free[0] + short)
+    if len(head) < HEAD:
+        return head, Waiting(0, 0.0, 0.0, free[0])
+    jobs, short, whole = db.execute(_ALL, {"most": slice_seconds / pace if pace else 0.0}).one()
+    jobs -= len(head)
+    short = short * pace + jobs * JOB_SECONDS - sum(each.slice - JOB_SECONDS for each in head.values())
+    whole = whole * pace + jobs * JOB_SECONDS - sum(each.seconds - JOB_SECONDS for each in head.values())
+    # What left or came between the two statements must not turn the difference over.
+    some = max(jobs, 1)
+    return head, Waiting(max(jobs, 0), max(short, 0.0) / some, max(whole, 0.0) / some, free[0])
+
+
+def seconds_left(job: Any, pace: float | None) -> float | None:
+    """How long a job still trains: by its own speed, at first by the pace; None where neither is known.
+
+    The pace weighs as much as the first half second: a job's first epochs tell little of the others.
+    """
+    left = job.epochs - job.epoch
+    if job.work and pace:
+        known = HALF_A_SECOND / (job.work * pace) * job.epochs
+        speed = (job.epoch + known) / (job.seconds + HALF_A_SECOND)
+    elif job.epoch:
+        speed = job.epoch / max(job.seconds, 1e-9)
+    else:
+        return None
+    return float(left / speed) + (0.0 if job.epoch else JOB_SECONDS)
+
+
+def _seconds_left(job: Any, pace: float | None) -> float:
+    return seconds_left(job, pace) or 0.0
+
+
+# Built once: to build a statement takes longer than to run it.
+_newest = select(func.max(Event.id)).scalar_subquery()
+_LATELY = select(Event.job_id).where(Event.id > _newest - LOOKED_AT)
+# By their ids, not by a join: PostgreSQL would rather read every job there ever was.
+_these = Job.id.in_(bindparam("ids", expanding=True))
+_TRAINED = select(func.sum(Job.seconds), func.sum(Job.work * Job.epoch / Job.epochs)).where(
+    _these, Job.work > 0, Job.seconds > 0
+)
+_RUNNING = select(Job.worker, Job.work, Job.epoch, Job.epochs, Job.seconds).where(IS_RUNNING)
+
+_work_left: ColumnElement[float] = func.coalesce(Job.work * (Job.epochs - Job.epoch) / Job.epochs, 0.0)
+_most: Any = bindparam("most")
+_HEAD = (
+    select(Job.priority, Job.turn, Job.id, _work_left)
+    .where(IS_QUEUED)
+    .order_by(Job.priority, Job.turn, Job.id)
+    .limit(bindparam("head", type_=Integer))
+)
+_ALL = select(
+    func.count(Job.priority),
+    func.sum(case((_work_left > _most, _most), else_=_work_left)),
+    func.sum(_work_left),
+).where(IS_QUEUED)
