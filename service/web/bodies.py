@@ -18,7 +18,7 @@ from service.errors import ServiceError
 MAX_DEPTH = 32
 MOST_MEMBERS = 100  # for each that is unknown, the one that was meant is looked for
 MAX_JSON_BYTES = 2**26
-_DEPTH, _LENGTH = "MAX_JSON_DEPTH", "MAX_JSON_LENGTH"
+_DEPTH, _LENGTH, _JSON_BODY = "MAX_JSON_DEPTH", "MAX_JSON_LENGTH", "MAX_JSON_BODY"
 SPOOLED_BYTES, COPIED_BYTES = 2**20, 2**18
 DUPLICATES_CHECKED_BELOW = 2**20  # bytes; a longer body is data, and reading it twice would cost too much
 
@@ -50,6 +50,7 @@ def install(
     app.json = _OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.config[_DEPTH], app.config[_LENGTH] = max_depth, max_json_bytes
+    app.config[_JSON_BODY] = min(max_json_bytes, max_body_bytes)
     app.config["MAX_FORM_MEMORY_SIZE"] = 2**20
 
 
@@ -131,12 +132,12 @@ def json_body() -> Any:
 
 def read_json() -> bytes:
     """The body as the text of a JSON document; raises ServiceError for one that is too long to be read."""
-    most: int = current_app.config[_LENGTH]
-    if most >= current_app.config["MAX_CONTENT_LENGTH"]:
-        return read_body()
+    most: int = current_app.config[_JSON_BODY]
     try:
         return read_body(most)
     except RequestEntityTooLarge:
+        if most == current_app.config["MAX_CONTENT_LENGTH"]:
+            raise
         raise _too_long(f"more than {most:,} bytes", most) from None
 
 
