@@ -103,7 +103,7 @@ def create_app(settings: Settings | None = None) -> Application:
     requests.install(app, bind_host=settings.host, hosts=settings.hosts, keyed=settings.keyed)
     encodings.install(app, max_body_bytes=settings.max_body_bytes)
     problems.install(app, as_service_error)
-    made = _make_parts(settings)
+    made = _make_parts(settings, app.turns)
     parts.install(app, made)
     limiter = Limiter(settings, connect(settings, patience_seconds=0.25)) if settings.rate_limited else None
     if settings.keyed:
@@ -135,9 +135,12 @@ def as_service_error(error: Exception) -> ServiceError | None:
     return None
 
 
-def _make_parts(settings: Settings) -> parts.Parts:
+def _make_parts(settings: Settings, turns: admission.Turns) -> parts.Parts:
     database = Database(
-        settings.database, synchronous=settings.sqlite_synchronous, pool_size=settings.database_pool
+        settings.database,
+        synchronous=settings.sqlite_synchronous,
+        pool_size=settings.database_pool,
+        before_writing=turns.hand_over,
     )
     presence = Presence(settings)
     return parts.Parts(

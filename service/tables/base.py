@@ -123,9 +123,17 @@ class Database:
     """One database and its connections. `session()` is one transaction; `reading()` can't change anything."""
 
     def __init__(
-        self, url: str, *, synchronous: str = "NORMAL", pool_size: int = 8, busy_seconds: float = 10
+        self,
+        url: str,
+        *,
+        synchronous: str = "NORMAL",
+        pool_size: int = 8,
+        busy_seconds: float = 10,
+        before_writing: Callable[[], None] | None = None,
     ) -> None:
+        """`before_writing` is called by a thread that is about to wait for its turn to write."""
         self.url = url
+        self._before_writing = before_writing
         self.engine = connect(url, synchronous=synchronous, pool_size=pool_size, busy_seconds=busy_seconds)
         self._busy_seconds = busy_seconds
         self._turns = Turns() if self.engine.dialect.name == "sqlite" else None
@@ -134,6 +142,8 @@ class Database:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """One transaction: commits at the end of the block, rolls back when the block raises."""
+        if self._before_writing is not None:
+            self._before_writing()
         with self._turn(), Session(self.engine, expire_on_commit=False) as db:
             with db.begin():
                 yield db

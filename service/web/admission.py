@@ -63,13 +63,21 @@ class Turns:
         """Gives the turn to who has waited longest, unless it was taken already."""
         with self._lock:
             self._running -= 1
-            if self._holder != threading.get_ident():
-                return
-            self._holder = None
-            if self._waiting:
-                thread, gate = self._waiting.popleft()
-                self._take(thread)
-                gate.release()
+            if self._holder == threading.get_ident():
+                self._pass_on()
+
+    def hand_over(self) -> None:
+        """Gives the turn away before a wait for something else; this thread goes on beside the others."""
+        with self._lock:
+            if self._holder == threading.get_ident() and self._running < self._most:
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._holder = None
+        if self._waiting:
+            thread, gate = self._waiting.popleft()
+            self._take(thread)
+            gate.release()
 
     def _take(self, thread: int) -> None:
         self._running += 1

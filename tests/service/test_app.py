@@ -2,24 +2,29 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from errno import ENOSPC
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
+from sqlalchemy import text
 from werkzeug.routing import Rule
 
 from engine.errors import BadData, BadModel, Problem
+from service.api.parts import parts_of
 from service.app import as_service_error, create_app
 from service.error_kinds import KINDS
 from service.settings import Settings
-from service.tables.base import Conflict
+from service.tables.base import Conflict, Database
+from service.web import admission
 from service.web.openapi import METHODS, operations
-from tests.servers import ValkeyServer
+from tests.servers import ValkeyServer, eventually
 from tests.service.api.answers import json_of, problem_of
 
 RIGHT_BODIES: dict[tuple[str, str], Any] = {
@@ -200,3 +205,31 @@ def test_errors_of_other_rooms_have_their_answers() -> None:
     assert (full.status, full.code) == (507, "insufficient_storage")
     assert as_service_error(OSError(1, "x")) is as_service_error(KeyError("x")) is None
     assert as_service_error(BadModel([Problem("", "corrupt", "these bytes are no model")])) is None
+
+
+def test_who_waits_for_the_database_to_write_holds_up_no_reader(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "TURN_SECONDS", 60)  # nobody may be overtaken
+    app = create_app(settings)
+    answers = SimpleQueue[int]()
+
+    def post() -> None:
+        answers.put(app.test_client().post("/api/v1/datasets", json={"sample": "xor"}).status_code)
+
+    with database.session() as db:
+        if db.get_bind().dialect.name == "postgresql":
+            db.execute(text("LOCK TABLE datasets IN EXCLUSIVE MODE"))  # others may read
+        else:
+            db.execute(text("DELETE FROM jobs WHERE false"))  # SQLite's one writer
+        writers = [threading.Thread(target=post) for _ in range(3)]
+        for writer in writers:
+            writer.start()
+        eventually(lambda: app.turns._running == len(writers), what="all wait for the database")
+        assert app.test_client().get("/api/v1/jobs").status_code == 200
+        assert answers.empty()
+    for writer in writers:
+        writer.join()
+    assert [answers.get() for _ in writers] == [201] * 3
+    parts_of(app).database.close()
+    parts_of(app).broker.close()

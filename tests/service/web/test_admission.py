@@ -45,6 +45,28 @@ def test_turns_come_in_the_order_of_asking(monkeypatch: pytest.MonkeyPatch) -> N
     assert served == [0, 1, 2, 3, 4, 5]
 
 
+def test_who_waits_for_something_else_hands_over_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "TURN_SECONDS", 60)
+    turns, inside, end = admission.Turns(2), list[int](), threading.Event()
+
+    def ask(number: int) -> None:
+        turns.enter()
+        inside.append(number)
+        turns.hand_over()
+        turns.hand_over()  # it has nothing left to give
+        end.wait(20)
+        turns.leave()
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    _wait_until(lambda: len(inside) == 2 and len(turns._waiting) == 1)  # as many as may be answered at once
+    end.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(inside) == [0, 1, 2]
+
+
 def test_who_takes_long_is_overtaken_and_goes_on_beside_the_others() -> None:
     turns, inside, end = admission.Turns(3), list[int](), threading.Event()
 
