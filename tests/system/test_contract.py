@@ -82,7 +82,7 @@ class Judged:
 
     url: str
     folder: Path
-    things: dict[str, str]  # ids of what Alice has, by the name of the path's parameter
+    key: str  # Alice's
 
     def run(self, *options: str) -> tuple[int, str]:
         """How many requests schemathesis has generated, and what it says; fails unless all went well."""
@@ -117,7 +117,8 @@ def tested(tmp_path: Path, shared_valkey: ValkeyServer) -> Iterator[Judged]:
     ]
     url = f"http://127.0.0.1:{port}"
     eventually(lambda: _ready(url), what="the API answers")
-    yield Judged(url, tmp_path, _furnish(url, keys["alice"]))
+    _furnish(url, keys["alice"])
+    yield Judged(url, tmp_path, keys["alice"])
     for part in parts:
         part.stop()
     for part in parts:
@@ -144,7 +145,7 @@ def _ready(url: str) -> bool:
 
 
 def _furnish(url: str, key: str) -> dict[str, str]:
-    """Gives Alice a dataset, a finished job and its model."""
+    """Gives Alice a dataset, a finished job and its model: their ids by the name of the path's parameter."""
     headers = {"Authorization": f"Bearer {key}"}
     with httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=60) as client:  # of a busy machine
         dataset = client.post("/datasets", json=SEED_SAMPLE).json()["id"]
@@ -155,9 +156,9 @@ def _furnish(url: str, key: str) -> dict[str, str]:
 
 
 def _pinned(tested: Judged) -> None:
-    """Makes every operation on a thing meet one of Alice's, all but those that delete."""
+    """Makes every operation on a thing meet a new one of Alice's: the others may be deleted already."""
     config = tested.folder / "schemathesis.toml"
-    lines = [f'{name} = "{value}"' for name, value in tested.things.items()]
+    lines = [f'{name} = "{value}"' for name, value in _furnish(tested.url, tested.key).items()]
     config.write_text(config.read_text() + "\n[parameters]\n" + "\n".join(lines) + "\n")
 
 

@@ -26,7 +26,7 @@ from service.tables.jobs import Job
 from service.web.bodies import JSON_MEDIA_TYPE
 from service.web.conditional import tagged
 from service.web.contract import Blueprint
-from service.web.paging import MAX_LIMIT, page_response
+from service.web.paging import MAX_LIMIT, MAX_ROW, page_response
 from service.web.schemas import QueryInt, Schema, Text
 
 BINARY_MEDIA_TYPE = "application/octet-stream"
@@ -48,7 +48,7 @@ class CheckpointQuery(Schema):
     """Which snapshots."""
 
     limit = QueryInt(minimum=1, maximum=MAX_LIMIT, load_default=MAX_LIMIT)
-    after = QueryInt(minimum=0, metadata={"description": "Only those after this epoch."})
+    after = QueryInt(minimum=0, maximum=MAX_ROW, metadata={"description": "Only those after this epoch."})
     newest = QueryInt(minimum=1, maximum=MAX_LIMIT, metadata={"description": "Only so many, the last ones."})
     format = Text(
         choices=FORMATS,

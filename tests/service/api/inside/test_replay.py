@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from service.web.paging import MAX_ROW
 from tests.service.api.answers import errors_of, json_of, problem_of
 
 
@@ -98,3 +99,11 @@ def test_a_job_that_trains_nothing_has_no_network_and_no_steps(
     )
     for part in ("network", "steps/1"):
         problem_of(client.get(f"/api/v1/jobs/{json_of(batch)['id']}/{part}"), 404, "not_found")
+
+
+def test_the_epoch_after_which_checkpoints_are_listed_is_bounded(
+    client: FlaskClient, trained: dict[str, Any]
+) -> None:
+    address = f"/api/v1/jobs/{trained['id']}/checkpoints?after="
+    assert json_of(client.get(f"{address}{MAX_ROW}"))["data"] == []
+    assert errors_of(client.get(f"{address}{MAX_ROW + 1}")) == {"/after": "out_of_range"}
