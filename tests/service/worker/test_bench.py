@@ -2,12 +2,17 @@
 
 import os
 from pathlib import Path
+from time import sleep
 
 import pytest
+from sqlalchemy import select
 
 from engine.data.samples import make_sample
 from service.storage import FolderStorage, MissingBytes
-from service.worker.bench import TABLES_KEPT, BusyBoard, SharedFlag, Tables
+from service.tables.base import Database
+from service.worker.bench import TABLES_KEPT, BusyBoard, Heart, SharedFlag, Tables
+from tests.servers import eventually
+from tests.service.tables.rows import add_job, must_claim, read
 
 
 def _put(storage: FolderStorage, count: int) -> list[str]:
@@ -28,6 +33,25 @@ def test_a_dataset_is_decoded_once_and_the_oldest_give_way(tmp_path: Path) -> No
     assert tables.get(digests[0]) is first
     with pytest.raises(MissingBytes):
         tables.get(digests[1])
+
+
+def test_a_heart_beats_on_after_a_time_without_a_free_connection(postgres_url: str) -> None:
+    database = Database(postgres_url, pool_size=1, busy_seconds=0.05)
+    job = add_job(database)
+    claimed = must_claim(database)
+    heart = Heart(database, lease_seconds=0.3)
+    heart.start()
+    with database.session() as one, database.session() as other:  # all that there are
+        for db in (one, other):
+            db.execute(select(1))
+        heart.begin(claimed)
+        sleep(1.0)  # several beats, each in vain
+        assert heart.is_alive()
+    taken_at = read(database, job.id).heartbeat_at
+    eventually(lambda: read(database, job.id).heartbeat_at != taken_at, what="the heart beats again")
+    heart.end()
+    sleep(0.5)  # a beat under way comes to its end: it would open a connection that nobody closes
+    database.close()
 
 
 def test_a_flag_raised_by_the_parent_is_seen_in_the_child() -> None:
