@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import polars as pl
 import pytest
@@ -220,14 +221,21 @@ def test_a_decoding_process_that_says_nothing_is_ended_once_and_replaced(
 
 
 def test_a_child_that_stands_still_is_late_and_no_fault_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    with decoder_with(decoder_seconds=2.0) as decoder:
-        decoder.read_table(written(PARQUET), PARQUET, USUAL_BOUNDS, USUAL_READING)
+    children, answer = [], decoding._answer
+    with decoder_with(decoder_seconds=2.0) as one:
+
+        def of_one_that_stands_still(talk: socket.socket, question: dict[str, Any]) -> dict[str, Any] | None:
+            children.append(child_at_work(one))  # it has begun, and waits for the question
+            os.kill(children[-1], signal.SIGSTOP)
+            return answer(talk, question)
+
+        one.read_table(written(PARQUET), PARQUET, USUAL_BOUNDS, USUAL_READING)
+        eventually(lambda: not children_of(zygote_of(one)), what="the first child is gone")
         monkeypatch.setattr(decoding, "START_SECONDS", 2.0)
-        reading = in_a_thread(decoder)
-        child = child_at_work(decoder)
-        os.kill(child, signal.SIGSTOP)
+        monkeypatch.setattr(decoding, "_answer", of_one_that_stands_still)
         with pytest.raises(BadData, match=r"longer than 2 s \(decoder_seconds\)"):
-            reading.result(30)
+            one.read_table(written(PARQUET), PARQUET, USUAL_BOUNDS, USUAL_READING)
+        [child] = children
         os.kill(child, signal.SIGCONT)
         eventually(lambda: _gone(child), what="its time was up long ago")
 
