@@ -169,6 +169,14 @@ def test_sqlite_counts_who_is_ahead_from_a_place_in_the_index(sqlite: Database) 
     assert "ix_jobs_queued ((priority,turn,id)<(?,?,?))" in plan
 
 
+def test_sqlite_finds_the_moves_of_a_long_job_without_its_progress(sqlite: Database) -> None:
+    job = add_job(sqlite)
+    with _explained(sqlite, "EXPLAIN QUERY PLAN") as plans, sqlite.reading() as db:
+        standing.look(db, "local", job.id, count_up_to=500)
+        assert [move.status for move in events.moves(db, job.id)] == ["queued"]
+    assert all("SEARCH events USING INDEX ix_events_moves (job_id=?)" in plan for _, plan in plans)
+
+
 LARGE = ("jobs", "events", "history_blocks")
 
 
