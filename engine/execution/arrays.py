@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, lru_cache
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from engine.autograd.vectorized import Evaluation, Vectorized, vectorized
+from engine.execution.epochwise import EpochwiseExecutor, Stepped
 from engine.execution.plan import (
     Array,
     LayerPlan,
     Plan,
-    Progress,
     Rows,
     State,
     unflatten,
-    watched_value,
 )
 from engine.execution.tally import Tally
 from engine.nn.activations import ACTIVATIONS
@@ -94,7 +94,7 @@ class BatchLoss:
         return np.broadcast_to(self._evaluation.gradients(weights, [0])[0], self._shape)
 
 
-class ArrayExecutor:
+class ArrayExecutor(EpochwiseExecutor):
     """Trains with NumPy, one thread."""
 
     name = "arrays"
@@ -119,55 +119,14 @@ class ArrayExecutor:
             rows, x=rows.x.astype(self._dtype), targets=rows.targets.astype(self._dtype), weights=weights
         )
 
-    @property
-    def state(self) -> State:
-        """Where the training stands."""
-        return self._state
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        with np.errstate(all="ignore"), _threads().limit(limits=1):  # Progress tells of a loss that overflows
+            yield
 
-    @property
-    def epoch(self) -> int:
-        """Epochs done."""
-        return self._state.epoch
-
-    @property
-    def best_epoch(self) -> int:
-        """The best epoch so far, 0 before any."""
-        return self._state.best_epoch
-
-    def run(self, epochs: int) -> Progress:
-        """Trains up to `epochs` epochs more."""
-        rows: list[list[float]] = []
-        with np.errstate(all="ignore"), _threads().limit(limits=1):
-            while len(rows) < epochs and not self._state.is_over(self._plan):
-                row = self._epoch()
-                if not all(math.isfinite(row[name]) for name in row if name.endswith("_loss")):
-                    return Progress(_matrix(rows, self._plan), self._state.epoch)
-                self._state = self._state.observe(self._plan, watched_value(self._plan, row))
-                rows.append([row[name] for name in self._plan.columns])
-        return Progress(_matrix(rows, self._plan))
-
-    def partway(self, steps: int) -> State:
-        """The state `steps` steps into the next epoch; the executor is left there."""
-        plan, epoch = self._plan, self._state.epoch
-        with np.errstate(all="ignore"), _threads().limit(limits=1):
-            for k, batch in enumerate(islice(plan.batches(epoch), steps)):
-                step = epoch * plan.steps_per_epoch + k
-                self._gradients(batch, step)
-                self._update(step, plan.learning_rate(epoch))
-        return self._state
-
-    def _epoch(self) -> dict[str, float]:
-        """One epoch; the history's row for it."""
-        plan, epoch = self._plan, self._state.epoch
-        tally, norms, rate = Tally(plan, plan.train), 0.0, plan.learning_rate(epoch)
-        for k, batch in enumerate(plan.batches(epoch)):
-            step = epoch * plan.steps_per_epoch + k
-            scores, loss = self._gradients(batch, step)
-            tally.add(batch, scores, loss)
-            norms += self._update(step, rate)
-        self._state = replace(self._state, epoch=epoch + 1)
-        measured = tally.columns() + self._validation_columns()
-        return dict(zip(plan.columns, [*measured, rate, norms / plan.steps_per_epoch], strict=True))
+    def _step(self, batch: Any, step: int, rate: float) -> Stepped:
+        scores, loss = self._gradients(batch, step)
+        return Stepped(scores, loss, self._update(step, rate))
 
     def _gradients(self, batch: Any, step: int) -> tuple[Array, float]:
         """Fills the gradient of one step's loss; returns the scores and the loss before the update."""
@@ -219,7 +178,6 @@ class ArrayExecutor:
         return norm
 
     def _validation_columns(self) -> list[float]:
-        """Loss and metrics of the validation rows, after the epoch's updates."""
         rows: Rows | None = self._validation
         if rows is None or self._plan.validation is None:
             return []
@@ -236,7 +194,3 @@ def allocated_by_arrays(plan: Plan) -> int:
     widths = sum(layer.inputs + layer.units for layer in plan.layers)
     numbers = rows * (plan.layers[0].inputs + 2 * plan.layers[-1].units + 2)
     return 8 * (numbers + 8 * widths * plan.rows_per_step + 6 * plan.parameter_count)
-
-
-def _matrix(rows: list[list[float]], plan: Plan) -> Array:
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(plan.columns))

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
-from itertools import islice
 
 import numpy as np
 
 from engine.autograd.value import Value
-from engine.execution.plan import Array, LayerPlan, Plan, Progress, Rows, State, watched_value
+from engine.execution.epochwise import EpochwiseExecutor, Stepped
+from engine.execution.plan import Array, LayerPlan, Plan, Rows, State
 from engine.execution.tally import Tally
 from engine.nn.losses import Loss
 from engine.nn.modules import Layer
@@ -65,7 +65,7 @@ def mean_loss(loss: Loss, scores: list[list[Value]], rows: Rows, batch: list[int
     return total / (len(batch) * (len(scores[0]) if loss.mean == "elements" else 1))
 
 
-class EagerExecutor:
+class EagerExecutor(EpochwiseExecutor):
     """Trains by building the expression graph of every step and walking it backward."""
 
     name = "eager"
@@ -75,60 +75,17 @@ class EagerExecutor:
         self._plan, self._state = plan, state
         self._network = EagerNetwork(plan.layers, state.parameters)
 
-    @property
-    def state(self) -> State:
-        """Where the training stands."""
-        return self._state
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        with np.errstate(all="ignore"), _collector_paused():  # Progress tells of a loss that overflows
+            yield
 
-    @property
-    def epoch(self) -> int:
-        """Epochs done."""
-        return self._state.epoch
-
-    @property
-    def best_epoch(self) -> int:
-        """The best epoch so far, 0 before any."""
-        return self._state.best_epoch
-
-    def run(self, epochs: int) -> Progress:
-        """Trains up to `epochs` epochs more."""
-        rows: list[list[float]] = []
-        while len(rows) < epochs and not self._state.is_over(self._plan):
-            with np.errstate(all="ignore"), _collector_paused():  # a loss that overflows is told by Progress
-                row = self._epoch()
-            if not all(math.isfinite(row[name]) for name in row if name.endswith("_loss")):
-                return Progress(self._matrix(rows), self._state.epoch)
-            self._state = self._state.observe(self._plan, watched_value(self._plan, row))
-            rows.append([row[name] for name in self._plan.columns])
-        return Progress(self._matrix(rows))
-
-    def partway(self, steps: int) -> State:
-        """The state `steps` steps into the next epoch; the executor is left there."""
-        plan, epoch = self._plan, self._state.epoch
-        for k, batch in enumerate(islice(plan.batches(epoch), steps)):
-            step = epoch * plan.steps_per_epoch + k
-            scores = self._batch_scores(plan.train, batch.tolist(), step)
-            with np.errstate(all="ignore"):
-                mean_loss(plan.loss, scores, plan.train, batch.tolist()).backward()
-            self._update(step, plan.learning_rate(epoch))
-        return self._state
-
-    def _matrix(self, rows: list[list[float]]) -> Array:
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self._plan.columns))
-
-    def _epoch(self) -> dict[str, float]:
-        plan, epoch = self._plan, self._state.epoch
-        tally, norms, rate = Tally(plan, plan.train), 0.0, plan.learning_rate(epoch)
-        for k, batch in enumerate(plan.batches(epoch)):
-            step = epoch * plan.steps_per_epoch + k
-            scores = self._batch_scores(plan.train, batch.tolist(), step)
-            loss = mean_loss(plan.loss, scores, plan.train, batch.tolist())
-            tally.add(batch, _numbers(scores), loss.data)
-            loss.backward()
-            norms += self._update(step, rate)
-        self._state = replace(self._state, epoch=epoch + 1)
-        measured = tally.columns() + self._validation_columns()
-        return dict(zip(plan.columns, [*measured, rate, norms / plan.steps_per_epoch], strict=True))
+    def _step(self, batch: Array, step: int, rate: float) -> Stepped:
+        rows = batch.tolist()
+        scores = self._batch_scores(self._plan.train, rows, step)
+        loss = mean_loss(self._plan.loss, scores, self._plan.train, rows)
+        loss.backward()
+        return Stepped(_numbers(scores), loss.data, self._update(step, rate))
 
     def _batch_scores(self, rows: Rows, batch: list[int], step: int) -> list[list[Value]]:
         masks = [self._plan.dropout_mask(step, i, len(batch)) for i in range(len(self._plan.layers))]
