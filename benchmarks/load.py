@@ -115,17 +115,26 @@ _OPEN = ("queued", "running")
 
 
 @contextmanager
-def viewers(service: Service, job: str) -> Iterator[None]:
-    """So many look at a job during the block; what they were answered is printed after it."""
-    command = [sys.executable, "-m", "benchmarks.load_viewers", f"{service.address}/api/v1/jobs/{job}/events"]
-    with subprocess.Popen([*command, str(VIEWERS)], stdout=subprocess.PIPE, text=True) as pages:
-        assert pages.stdout is not None
-        pages.stdout.readline()
+def beside(role: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of those who ask beside others, until the end of the block; what it says is printed then."""
+    command = [sys.executable, "-m", f"benchmarks.load_{role}", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         try:
-            yield
+            yield process
         finally:
-            pages.terminate()
-            click.echo(f"  the viewers got         {pages.stdout.read().strip()}")
+            process.terminate()
+            click.echo(f"  the {role}: {process.stdout.read().strip()}")
+
+
+@contextmanager
+def viewers(service: Service, job: str) -> Iterator[None]:
+    """So many look at a job during the block."""
+    events = f"{service.address}/api/v1/jobs/{job}/events"
+    with beside("viewers", events, str(VIEWERS)) as pages:
+        assert pages.stdout is not None
+        pages.stdout.readline()  # when each has had a first answer
+        yield
 
 
 def timed(http: httpx.Client, method: str, path: str, seconds: float, **options: object) -> str:
@@ -219,7 +228,8 @@ def mixed_load(service: Service, variables: dict[str, str], seconds: float, maxi
     click.echo(f"{SHARE:.0%} of it for {seconds:.0f} s:")
     sampler = Sampler(service)
     sampler.start()
-    report(locust(service, variables, seconds, SHARE * most))
+    with beside("probe", service.address, str(jobs_file)):
+        report(locust(service, variables, seconds, SHARE * most))
     sampler.over.set()
     report_memory(sampler.samples)
     require_no_loss(service, jobs_file)
