@@ -1,13 +1,17 @@
 """Connections to either kind of database: nothing waits for ever, nothing asks more often than it must."""
 
+import sqlite3
 import time
 from math import inf
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import orjson
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import InvalidatePoolError, OperationalError
+
+from service.tables.line import Line
 
 # A host that is gone without a farewell is noticed by either side within the lease of its jobs: else the one
 # waits for an answer, and the other keeps its rows locked, for hours.
@@ -45,7 +49,8 @@ def connect(url: str, *, synchronous: str, pool_size: int, busy_seconds: float) 
             url, pool_size=pool_size, max_overflow=-1, connect_args={"timeout": busy_seconds}, **documents
         )
         event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, synchronous))
-        event.listen(engine, "begin", _begin_sqlite)
+        line = Line(Path(engine.url.database or ""))
+        event.listen(engine, "begin", lambda connection: _begin_sqlite(connection, line, busy_seconds))
         return engine
     options = " ".join(f"-c {name}={value}" for name, value in _SERVER.items())
     engine = create_engine(
@@ -100,7 +105,12 @@ def _prepare_sqlite(connection: Any, synchronous: str) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(connection: Connection, line: Line, busy_seconds: float) -> None:
+    if connection.get_execution_options().get("reading"):
+        connection.exec_driver_sql("BEGIN")
+        return
     # A deferred BEGIN that reads first fails at its write when another writer was faster.
-    reading = connection.get_execution_options().get("reading")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    try:
+        line.begin(cast("sqlite3.Connection", connection.connection.driver_connection), busy_seconds)
+    except sqlite3.OperationalError as error:
+        raise OperationalError("BEGIN IMMEDIATE", None, error) from error
