@@ -8,7 +8,6 @@ from flask import Response, jsonify, redirect
 from marshmallow import fields
 from werkzeug.wrappers import Response as AnyResponse
 
-from engine.data.profile import Profile
 from engine.training.estimate import estimate, reckoned_work
 from service.api.idempotency import idempotent, remember
 from service.api.job_documents import (
@@ -93,7 +92,6 @@ def _order() -> Order:
 def _add(db: Transaction, order: Order) -> Job:
     if not datasets.hold(db, owner(), order.dataset.id):
         raise invalid([unknown_dataset(order.dataset.id)])
-    profile = Profile.from_document(order.dataset.profile)
     job = queue.add(
         db,
         owner=owner(),
@@ -103,9 +101,9 @@ def _add(db: Transaction, order: Order) -> Job:
         priority=order.priority,
         metadata=order.metadata,
         webhook=order.webhook,
-        work=reckoned_work(order.spec, profile),
+        work=reckoned_work(order.spec, order.profile),
     )
-    events.log_warnings(db, job.id, profile.warnings)
+    events.log_warnings(db, job.id, order.profile.warnings)
     return job
 
 
@@ -115,12 +113,11 @@ def _add(db: Transaction, order: Order) -> Job:
 def validate_job() -> Response:
     """Check a job's body and fill in its defaults; nothing is queued."""
     order = _order()
-    profile = Profile.from_document(order.dataset.profile)
-    expected = estimate(order.spec, profile, order.other)
+    expected = estimate(order.spec, order.profile, order.other)
     return jsonify(
         {
             "valid": True,
-            "parameters": order.spec.parameter_count(profile),
+            "parameters": order.spec.parameter_count(order.profile),
             "spec": order.spec.to_document(),
             "estimated_seconds": expected.seconds,
             "estimated_memory_bytes": expected.memory_bytes,

@@ -47,9 +47,10 @@ _ENVELOPE = Envelope()
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A job's body, read and found right; `other` is what the second dataset is, where it names one."""
+    """A job's body, read and found right; `profile` is what the dataset is, `other` the second, if any."""
 
     dataset: Dataset
+    profile: Profile
     spec: TrainingSpec
     priority: str
     metadata: dict[str, Any] | None
@@ -88,29 +89,29 @@ def read_order(find_dataset: FindDataset, document: Any) -> Order:
         require_ready(dataset)
     if dataset is None and "dataset_id" in envelope:
         problems.append(unknown_dataset(envelope["dataset_id"]))
+    profile = None if dataset is None else Profile.from_document(dataset.profile)
     spec = _read_spec(
-        {name: document[name] for name in document if name not in _ENVELOPE.fields}, dataset, problems
+        {name: document[name] for name in document if name not in _ENVELOPE.fields}, profile, problems
     )
     problems += [] if spec is None else name_problems(spec.model.name, "/model/name")
     other = _other_profile(find_dataset, spec, problems)
     spec = _started(spec, problems)
-    problems += _work_problems(dataset, spec, other)
-    if problems or dataset is None or spec is None:
+    problems += _work_problems(profile, spec, other)
+    if problems or dataset is None or profile is None or spec is None:
         raise invalid(problems)
-    return Order(dataset, spec, envelope["priority"], envelope["metadata"], webhook, other)
+    return Order(dataset, profile, spec, envelope["priority"], envelope["metadata"], webhook, other)
 
 
 def _read_spec(
-    document: dict[str, Any], dataset: Dataset | None, problems: list[Problem]
+    document: dict[str, Any], profile: Profile | None, problems: list[Problem]
 ) -> TrainingSpec | None:
     limits = running().settings.engine_limits()
-    profile = Profile(10**6, ()) if dataset is None else Profile.from_document(dataset.profile)
     try:
-        return parse_spec(document, profile, limits)
+        return parse_spec(document, profile or Profile(10**6, ()), limits)
     except BadSpec as error:
         # Without a dataset there are no columns to be right or wrong about.
         problems += [
-            each for each in error.problems if dataset is not None or each.code not in _FOUND_IN_DATA
+            each for each in error.problems if profile is not None or each.code not in _FOUND_IN_DATA
         ]
         return None
 
@@ -153,12 +154,12 @@ def _started(spec: TrainingSpec | None, problems: list[Problem]) -> TrainingSpec
 
 
 def _work_problems(
-    dataset: Dataset | None, spec: TrainingSpec | None, other: Profile | None
+    profile: Profile | None, spec: TrainingSpec | None, other: Profile | None
 ) -> list[Problem]:
     """What makes the job larger, or more work, than settings allow."""
-    if spec is None or dataset is None:
+    if spec is None or profile is None:
         return []
-    profile, most = Profile.from_document(dataset.profile), running().settings.max_work
+    most = running().settings.max_work
     problems = memory_problems(spec, profile, running().settings.engine_limits(), other)
     parameters, epochs = spec.parameter_count(profile), spec.training.epochs
     work = epochs * profile.row_count * parameters
