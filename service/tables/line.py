@@ -7,7 +7,7 @@ the file to the next one as soon as it has it: who has just written must stand i
 process come one after the other already (service.tables.turns).
 
 The file is a courtesy: SQLite's own lock is what keeps writers apart. Who has stood in line for long goes on
-without it, so a process that is stopped in it holds nobody up for longer.
+without it, and for a while does not come back: one that is stopped in it holds others up now and then only.
 """
 
 import fcntl
@@ -16,7 +16,8 @@ import sqlite3
 import time
 from pathlib import Path
 
-COURTESY_SECONDS = 0.5
+COURTESY_SECONDS = 0.5  # in line, after which one goes on without,
+AWAY_SECONDS = 10.0  # and does so for so long
 IN_LINE_SECONDS = 0.001  # between two looks whether it is one's turn,
 AT_THE_HEAD_SECONDS = 0.0003  # and whether the database is free
 
@@ -27,6 +28,7 @@ class Line:
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(f"{database.name}-line")
         self._file = -1
+        self._away_until = 0.0
 
     def __del__(self) -> None:
         if self._file >= 0:
@@ -49,18 +51,23 @@ class Line:
 
     def _enter(self) -> bool:
         """Whether the file is ours; not where it can't be had."""
-        until = time.monotonic() + COURTESY_SECONDS
-        while time.monotonic() < until:
+        now = time.monotonic()
+        if now < self._away_until:
+            return False
+        until = now + COURTESY_SECONDS
+        while now < until:
             try:
                 if self._file < 0:
                     self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 time.sleep(IN_LINE_SECONDS)
+                now = time.monotonic()
             except OSError:
-                return False  # no room for a file, or no such locks: then as SQLite does it
+                break  # no room for a file, or no such locks: then as SQLite does it
             else:
                 return True
+        self._away_until = now + AWAY_SECONDS
         return False
 
 

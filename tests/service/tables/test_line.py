@@ -76,8 +76,12 @@ def test_who_is_stopped_in_the_line_holds_nobody_up_for_long(
     monkeypatch.setattr(line, "COURTESY_SECONDS", 0.05)
     with Path(f"{path}-line").open("w") as stopped:
         fcntl.flock(stopped, fcntl.LOCK_EX)
-        connection = connect()
-        Line(path).begin(connection, 10)
+        connection, stood = connect(), Line(path)
+        stood.begin(connection, 10)
+        assert connection.in_transaction
+        connection.execute("ROLLBACK")
+        monkeypatch.setattr(line, "COURTESY_SECONDS", 60.0)
+        stood.begin(connection, 10)  # it does not stand there again
         assert connection.in_transaction
 
 
