@@ -1,8 +1,9 @@
 """Matrix kernels over panels: a layer forward, its input gradient, its weight gradient.
 
 The inner loops keep a tile of results in registers: some rows by one panel forward, or half as many by
-two; 8 inputs by one panel for the weights. Each result is one chain of fused multiply-adds in the order of
-its index (or a few chains, in numbers fixed by the shape), so no choice of tile can change a bit.
+two; 8 inputs by one panel for the weights, or as few as registers allow. Each result is one chain of fused
+multiply-adds in the order of its index (or a few chains, in numbers fixed by the shape), so no choice of tile
+can change a bit.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from engine.compiler.kernels.layout import LayerLayout, Panels, rounded_up
 UNROLLED = 2
 """Turns of an inner loop emitted side by side: more would only take longer to compile."""
 INPUTS_AT_ONCE = 8
+FEW_SUMS = 4
+"""Vectors of sums at once where there are 16 registers of half a vector: 8 for them, 5 for what is added."""
 
 Slope = str | None
 """How the slope of an activation is known: a formula of the result `o`, STORED numbers, or None: it is 1."""
@@ -28,11 +31,13 @@ STORED = "stored"
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How rows of a batch are laid out: `capacity` rows from one panel to the next, `tile` at a time."""
+    """How rows of a batch are laid out: `capacity` rows from one panel to the next, `tile` at a time, on a
+    CPU with so many `registers`."""
 
     capacity: int
     tile: int
     batch: int
+    registers: int = 32
 
     @property
     def tiled(self) -> Index:
@@ -251,12 +256,32 @@ def _gradient_sums(
 ) -> list[Vector]:
     """The sums over rows for `count` inputs, and then the biases'.
 
-    Few sums are split in two chains, of the even and of the odd rows: one would wait for itself.
+    Few sums are split in two chains, of the even and of the odd rows: one would wait for itself. How few
+    registers a CPU has tells only in how many parts they are summed: the chains are the same.
     """
+    vectors = spec.layout.outputs.vectors
+    chains = min(2 if (count + biased) * vectors < 8 else 1, UNROLLED, spec.rows.tile)
+    part = count if spec.rows.registers >= 32 else max(1, FEW_SUMS // (vectors * chains))
+    totals: list[Vector] = []
+    for first in range(0, count, part):
+        at_once, last = min(part, count - first), first + part >= count
+        here = code.at(sources[0], first), sources[1]
+        totals += _gradient_part(code, spec, here, at_once, chains, biased=biased and last)
+    return totals
+
+
+def _gradient_part(
+    code: Vectors,
+    spec: WeightGradient,
+    sources: tuple[str, str],
+    count: int,
+    chains: int,
+    *,
+    biased: bool,
+) -> list[Vector]:
     outputs, lanes = spec.layout.outputs, code.real.lanes
     at_once = min(UNROLLED, spec.rows.tile)
     sums = (count + biased) * outputs.vectors
-    chains = min(2 if sums < 8 else 1, at_once)
 
     def rows(row: Index, totals: list[str]) -> list[str]:
         totals = list(totals)

@@ -104,7 +104,7 @@ class ProgramShape:
         make their stores and loads wait for each other.
         """
         tile, lanes = row_tile(self.batch, registers), self.real.lanes
-        return Rows(rounded_up(rounded_up(self.batch, tile), lanes) + lanes, tile, self.batch)
+        return Rows(rounded_up(rounded_up(self.batch, tile), lanes) + lanes, tile, self.batch, registers)
 
 
 VARIABLE = 0.5

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.compiler.jit import Target
+from engine.compiler.jit import Target, host
 from tests.engine.compiler.plans import make_plan
 from tests.engine.execution.compiled.test_executor import assert_same, fingerprint
 
@@ -34,3 +34,21 @@ def test_panels_taken_by_two_train_to_the_bits_of_panels_taken_one_by_one(batch:
         [30, 128, 61, 3], loss="cross_entropy", rows=50, batch=batch, epochs=2, precision=precision
     )
     assert fingerprint(plan, state, [2], Target.avx2()) == fingerprint(plan, state, [2])
+
+
+@pytest.mark.parametrize("sizes", [[3, 5, 2], [7, 9, 1], [1, 8, 1], [9, 16, 17], [30, 61, 3]])
+@pytest.mark.parametrize("batch", [1, 3, 16])
+def test_sums_taken_in_parts_train_to_the_bits_of_sums_taken_together(
+    sizes: list[int], batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer registers hold fewer sums over the rows; how each is summed stays the same, on whatever CPU."""
+    plan, state = make_plan(sizes, rows=19, batch=batch, epochs=2)
+    found = []
+    for registers, mark in ((16, ",+sse"), (32, ",+sse2")):  # marked: two targets, two codes
+        monkeypatch.setattr(Target, "registers", _always(registers))
+        found.append(fingerprint(plan, state, [2], Target(host().cpu, host().features + mark)))
+    assert found[0] == found[1]
+
+
+def _always(number: int) -> property:
+    return property(lambda _: number)
