@@ -1,6 +1,7 @@
 """A job as its readers see it: schemas, progress, links, and when a look is worth it."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
@@ -19,6 +20,7 @@ from service.tables.standing import Standing
 from service.web.schemas import Answer, Moment, moment
 
 STATUSES = (*(status.value for status in Status), "canceling")
+NEXT = 10  # places at the head of the queue that idle workers empty at once
 POLLING = {"Retry-After": {"description": "Seconds until a look is worth it.", "schema": {"type": "integer"}}}
 _PROGRESS = {
     "type": "object",
@@ -73,19 +75,24 @@ def _progress(job: Job) -> dict[str, Any]:
     return progress(job, forecast=running().outlook.forecast)
 
 
-def wait_seconds(document: Mapping[str, Any], jobs_a_second: float, most: float) -> int:
+def wait_seconds(document: Mapping[str, Any], jobs_a_second: float, most: float, waited: float) -> int:
     """Seconds until a job may have changed: until it is its turn, or half the time that it still needs.
 
-    At most `most`: a cancel, or an early stop, should not be missed for longer.
+    At most `most`: a cancel, or an early stop, should not be missed for longer. At the head of the queue no
+    longer than it has waited: where workers were idle, the speed of the last minute is not theirs.
     """
     position, eta = document["queue_position"], document["progress"]["eta_seconds"]
     wait = (eta or 0) / 2 if position is None else position / jobs_a_second
+    if position is not None and position <= NEXT:
+        wait = min(wait, waited)
     return max(1, ceil(min(wait, most)))
 
 
 def retry_after(document: Mapping[str, Any]) -> int:
     """When a look at the job of a document is worth it, by the speed with which jobs end."""
-    return wait_seconds(document, running().outlook.jobs_a_second, running().settings.max_retry_seconds)
+    most, jobs_a_second = running().settings.max_retry_seconds, running().outlook.jobs_a_second
+    since = datetime.fromisoformat(document["transitions"][-1]["at"])
+    return wait_seconds(document, jobs_a_second, most, (datetime.now(UTC) - since).total_seconds())
 
 
 def failure(job: Job) -> dict[str, Any] | None:

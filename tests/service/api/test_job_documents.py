@@ -90,4 +90,14 @@ def test_a_look_is_worth_it_at_its_turn_or_after_half_the_time_that_the_job_need
     values: dict[str, Any], position: int | None, seconds: int
 ) -> None:
     document = {"progress": progress(_job(**values)), "queue_position": position}
-    assert wait_seconds(document, jobs_a_second=50, most=10) == seconds
+    assert wait_seconds(document, jobs_a_second=50, most=10, waited=60) == seconds
+
+
+@pytest.mark.parametrize(
+    ("position", "waited", "seconds"), [(1, 0.0, 1), (10, 3.0, 3), (1, 60.0, 10), (11, 0.0, 10)]
+)
+def test_who_has_just_come_to_the_head_of_a_queue_looks_soon(
+    position: int, waited: float, seconds: int
+) -> None:
+    document = {"progress": progress(_job(status=Status.QUEUED)), "queue_position": position}
+    assert wait_seconds(document, jobs_a_second=1 / 60, most=10, waited=waited) == seconds
