@@ -17,6 +17,7 @@ from service.tables.jobs import DONE, IS_QUEUED, Job, Status
 NEAR = 500  # places from the head that are counted one by one
 EVERY = 250  # places between two milestones
 FRESH_SECONDS = 1.0  # what was seen of the queue is used for so long,
+IDLE_SECONDS = 0.1  # or for so long where nobody works: whoever begins tells the ends of all,
 SHARE = 0.02  # or longer, so that looking takes no greater share of the time;
 STALE_SECONDS = 5.0  # but when jobs will end is asked anew then in any case
 MARGIN = 1000  # jobs that may join in that time: a queue so far from its bound is not counted again
@@ -64,7 +65,8 @@ class Outlook:
         self._forecast_until = began + FRESH_SECONDS  # for the other threads
         self.forecast = forecast.look(db, self._slice_seconds)
         took = time.monotonic() - began
-        self._forecast_until = began + min(max(FRESH_SECONDS, took / SHARE), STALE_SECONDS)
+        fresh = FRESH_SECONDS if self.forecast.workers else IDLE_SECONDS
+        self._forecast_until = began + min(max(fresh, took / SHARE), STALE_SECONDS)
 
     @property
     def near(self) -> int:

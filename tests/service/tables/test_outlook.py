@@ -12,6 +12,7 @@ from service.tables.base import Database
 from service.tables.events import Event
 from service.tables.jobs import Job, Status, move
 from service.tables.outlook import Outlook
+from tests.servers import eventually
 from tests.service.tables.rows import SMALL, add_job, claim, must_claim
 
 WAITING = 60
@@ -134,6 +135,28 @@ def test_lengths_of_many_owners_are_not_kept_for_ever(
     with database.reading() as db:
         assert [seen.waiting(db, 10_000, f"owner {number}") for number in range(8)] == [0] * 8
     assert len(seen._lengths) <= 3
+
+
+def test_a_look_at_an_idle_house_is_soon_forgotten(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlook, "FRESH_SECONDS", 3600.0)
+    monkeypatch.setattr(outlook, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(outlook, "SHARE", 1.0)
+    seen = Outlook()
+
+    def workers() -> int:
+        with database.reading() as db:
+            seen.foresee(db)
+        assert seen.forecast is not None
+        return seen.forecast.workers
+
+    _add(database, 2)
+    assert workers() == 0
+    must_claim(database, "w1")
+    eventually(lambda: workers() == 1)
+    must_claim(database, "w2")
+    assert workers() == 1  # as it was
 
 
 def test_the_speed_is_that_of_the_jobs_that_ended_lately(
