@@ -20,6 +20,7 @@ from service.supervisor import Part, PartFailed, Supervisor
 from service.tables import is_current_file
 
 START_SECONDS = 30.0
+BROKER_SOCKET = "broker.sock"  # in the data directory
 SOCKET_PATH_BYTES = 100  # the kernel allows 107 for the path of a socket
 
 
@@ -44,7 +45,7 @@ def run(settings: Settings) -> None:
 
 def _serve(supervisor: Supervisor, settings: Settings, runtime: Path) -> None:
     if not settings.broker_url:
-        path = runtime / "broker.sock"
+        path = runtime / BROKER_SOCKET
         supervisor.start(broker_part(path))
         settings = replace(settings, broker_url=f"unix://{path}")
     _upgrade(settings)
@@ -121,7 +122,7 @@ def _own(data_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def _runtime_folder(data_dir: Path) -> Iterator[Path]:
-    if len(os.fsencode(data_dir / "broker.sock")) <= SOCKET_PATH_BYTES:
+    if len(os.fsencode(data_dir / BROKER_SOCKET)) <= SOCKET_PATH_BYTES:
         yield data_dir
         return
     with tempfile.TemporaryDirectory(prefix="gradhouse-") as short:

@@ -6,7 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ from service.settings import BadSettings, Settings, describe_settings
 from service.storage import MissingBytes, StorageAway, open_storage
 from service.tables import HEAD, schema
 from service.tables.base import Database, DatabaseError
+from service.up import BROKER_SOCKET
 
 SKEW_SECONDS = 2.0  # leases run on the database's clock: other clocks only confuse readers of logs
 LITTLE_SPACE, TOO_LITTLE_SPACE = 2 * 2**30, 200 * 2**20  # bytes
@@ -169,12 +170,15 @@ def _file(database: Database) -> Finding:
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
+    own = settings.data_dir.absolute() / BROKER_SOCKET
+    if not settings.broker_url and own.exists():  # that of `gradhouse up`, whose parts are told of it
+        settings = replace(settings, broker_url=f"unix://{own}")
     client = connect(settings)
     try:
         facts = client.info()
         policy = client.config_get("maxmemory-policy")["maxmemory-policy"]
     except (redis.RedisError, OSError, ValueError) as error:
-        if not settings.broker_url:
+        if settings.broker_url in {"", f"unix://{own}"}:
             yield Finding("ok", "broker", "none is set: `gradhouse up` brings its own")
             return
         remedy = "start it, or correct GRADHOUSE_BROKER_URL"

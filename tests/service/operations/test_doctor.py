@@ -18,6 +18,7 @@ from service.settings import Settings
 from service.storage import FolderStorage
 from service.tables.base import Database
 from service.tables.schema import upgrade
+from service.up import BROKER_SOCKET
 from tests.servers import ValkeyServer
 
 
@@ -169,6 +170,20 @@ def test_a_broker_that_forgets_is_found(settings: Settings, fragile_valkey: Valk
     fragile_valkey.client.config_set("maxmemory-policy", "allkeys-lru")
     found = doctor.run(replace(settings, broker_url=fragile_valkey.url))
     assert any("noeviction" in each.remedy for each in found if each.what == "broker")
+
+
+def test_the_broker_of_up_is_found_in_its_data_directory(
+    settings: Settings, fragile_valkey: ValkeyServer
+) -> None:
+    settings.data_dir.mkdir(mode=0o700)
+    (settings.data_dir / BROKER_SOCKET).symlink_to(fragile_valkey.folder / "broker.sock")
+    up = replace(settings, broker_url="")
+    told = {each.what: each.fact for each in doctor._broker(up)}
+    assert "answers" in told["broker"]
+    assert "none is there" in told["workers"]
+    fragile_valkey.kill()
+    (finding,) = doctor._broker(up)
+    assert (finding.level, "none is set" in finding.fact) == ("ok", True)
 
 
 def test_clocks_that_differ_are_found() -> None:
