@@ -81,6 +81,7 @@ def _copy_rows(source: Database, file: Path) -> dict[str, int]:
         schema.upgrade(target)
         counts = copy_all(source, target)
     file.chmod(0o600)
+    file.with_name(f"{file.name}-line").unlink(missing_ok=True)  # where its writer stood; a backup has none
     return counts
 
 
@@ -101,7 +102,8 @@ def _copy_files(source: Path, target: Path) -> int:
 def _copied(source: Path, target: Path) -> bool:
     if target.exists():
         return True
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (target.parent.parent, target.parent):  # the mode is not that of parents made on the way
+        folder.mkdir(mode=0o700, exist_ok=True)
     half = target.with_name(f".new-{target.name}")
     try:
         shutil.copyfile(source, half)

@@ -59,6 +59,9 @@ def test_a_restored_service_has_all_of_it_and_goes_on(
     model, rows = workshop.model(done), workshop.rows(done)
     assert "rows and" in save(settings, folder=tmp_path / "backup")
     restore(elsewhere, folder=tmp_path / "backup")
+    folders = [path for path in elsewhere.data_dir.rglob("*") if path.is_dir()]
+    assert folders
+    assert not [path for path in folders if path.stat().st_mode & 0o077]
     database = Database(elsewhere.database)
     there = Workshop(elsewhere, database)
     assert (there.model(done).sha256, there.rows(done)) == (model.sha256, rows)
@@ -119,6 +122,7 @@ def test_a_backup_is_new_whole_and_undamaged(
     backup = tmp_path / "backup"
     save(settings, folder=backup)
     assert backup.stat().st_mode & 0o077 == 0
+    assert {each.name for each in backup.iterdir()} == {"datasets", "manifest.json", "rows.db"}
     with pytest.raises(BackupRefused, match="exists already"):
         save(settings, folder=backup)
     (file,) = (path for path in (backup / "datasets").rglob("*") if path.is_file())
