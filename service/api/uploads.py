@@ -187,6 +187,8 @@ def _media_type_of(given: str) -> str:
 
 
 def _printable(stem: str) -> str | None:
+    if stem == "-":
+        return None  # what curl read from its input has no name
     return "".join(sign for sign in stem if sign.isprintable())[:255] or None
 
 

@@ -52,6 +52,11 @@ def test_a_file_takes_its_name_and_type_from_the_form(client: FlaskClient) -> No
     assert rows == {"data": [[1, 2, "a"], [3, 4, "b"], [5, None, "a"]], "has_more": False, "next": None}
 
 
+def test_what_a_program_piped_has_no_name_of_its_own(client: FlaskClient) -> None:
+    form = {"file": (io.BytesIO(CSV), "-", "text/csv")}  # as `curl -F 'file=@-;type=text/csv'` sends it
+    assert json_of(client.post(URL, data=form))["name"] is None
+
+
 def test_what_was_sent_can_be_told_by_its_digest(client: FlaskClient) -> None:
     headers = {"Content-Encoding": "gzip"}
     made = (
