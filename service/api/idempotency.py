@@ -109,7 +109,7 @@ def _checked(key: str) -> str:
     if _KEY.fullmatch(key):
         return key
     fact = f"got {len(key)} characters" if _KEY.fullmatch(key[:MAX_KEY_LENGTH]) else "got others"
-    fact = fact if key else "got none"
+    fact = fact if key else "got none or others"  # the server hands on what is no ASCII as nothing
     detail = f"{HEADER} must be 1 to {MAX_KEY_LENGTH} printable ASCII characters without spaces, {fact}"
     raise ServiceError("bad_idempotency_key", detail, hint="A random UUID makes a good key.")
 
