@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -108,6 +109,28 @@ def test_a_database_that_stays_locked_is_told_so_and_the_next_may_try(
         db.execute(text("INSERT INTO numbers VALUES (3)"))
         assert db.scalar(text("PRAGMA busy_timeout")) == 50  # what reads waits as it did
     database.close()
+
+
+class Recovered(sqlite3.Connection):
+    """At first another process reads the log anew, as after a crash."""
+
+    recovering = 2
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """Says twice that the database is busy, as SQLite does then."""
+        if sql == "BEGIN IMMEDIATE" and self.recovering:
+            self.recovering -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
+            raise error
+        return super().execute(sql, *values)
+
+
+def test_a_database_that_is_read_anew_after_a_crash_is_waited_for(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None, factory=Recovered)
+    Line(path).begin(connection, 10)
+    assert connection.in_transaction
+    connection.close()
 
 
 def test_without_a_file_to_lock_writers_come_as_sqlite_lets_them(
