@@ -170,15 +170,15 @@ def _file(database: Database) -> Finding:
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
-    own = settings.data_dir.absolute() / BROKER_SOCKET
-    if not settings.broker_url and own.exists():  # that of `gradhouse up`, whose parts are told of it
+    own, given = settings.data_dir.absolute() / BROKER_SOCKET, bool(settings.broker_url)
+    if not given and own.exists():  # that of `gradhouse up`, whose parts are told of it
         settings = replace(settings, broker_url=f"unix://{own}")
     client = connect(settings)
     try:
         facts = client.info()
         policy = client.config_get("maxmemory-policy")["maxmemory-policy"]
     except (redis.RedisError, OSError, ValueError) as error:
-        if settings.broker_url in {"", f"unix://{own}"}:
+        if not given:
             yield Finding("ok", "broker", "none is set: `gradhouse up` brings its own")
             return
         remedy = "start it, or correct GRADHOUSE_BROKER_URL"
