@@ -37,7 +37,7 @@ class Rows:
     capacity: int
     tile: int
     batch: int
-    registers: int = 32
+    registers: int
 
     @property
     def tiled(self) -> Index:
@@ -271,13 +271,7 @@ def _gradient_sums(
 
 
 def _gradient_part(
-    code: Vectors,
-    spec: WeightGradient,
-    sources: tuple[str, str],
-    count: int,
-    chains: int,
-    *,
-    biased: bool,
+    code: Vectors, spec: WeightGradient, sources: tuple[str, str], count: int, chains: int, *, biased: bool
 ) -> list[Vector]:
     outputs, lanes = spec.layout.outputs, code.real.lanes
     at_once = min(UNROLLED, spec.rows.tile)

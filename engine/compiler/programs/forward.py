@@ -35,7 +35,9 @@ class Forward:
             for layer in layers
         )
         tile = row_tile(block, registers)
-        self.rows = Rows(rounded_up(rounded_up(block, tile), DOUBLE.lanes) + DOUBLE.lanes, tile, block)
+        self.rows = Rows(
+            rounded_up(rounded_up(block, tile), DOUBLE.lanes) + DOUBLE.lanes, tile, block, registers
+        )
         self.workspace = Workspace(DOUBLE)
         widths = [self.layouts[0].inputs.padded, *(layout.outputs.padded for layout in self.layouts)]
         self._values = [self.region(width) for width in widths]

@@ -227,7 +227,7 @@ def test_postgresql_passes_jobs_of_full_owners_by_among_the_open_rows_alone(full
         _claim_beside_full_owners(full)
     (plan,) = [plan for statement, plan in plans if "owner NOT IN" in statement]
     assert "Seq Scan" not in plan
-    assert any(name in plan for name in OPEN_ROWS_ONLY)
+    assert re.search(rf"Index Scan (using|on) ({'|'.join(OPEN_ROWS_ONLY)})\b", plan)
 
 
 def test_postgresql_keeps_to_the_order_of_a_queue_that_was_empty_when_it_counted(postgres_url: str) -> None:

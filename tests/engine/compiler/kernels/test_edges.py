@@ -14,7 +14,7 @@ from engine.compiler.kernels.edges import choosing, entering, leaving
 from engine.compiler.kernels.layout import Panels
 from engine.execution.compiled.memory import aligned_zeros
 
-ROWS = Rows(24, 8, 20)
+ROWS = Rows(24, 8, 20, 32)
 
 
 @pytest.mark.parametrize("features", [1, 7, 8, 9, 16, 17, 24, 31, 33, 100])
