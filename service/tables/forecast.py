@@ -2,7 +2,8 @@
 
 One look serves all who ask in a second; it reads the head of a long queue job by job and sums up the rest.
 Work is what a training was reckoned to take when it was posted. How long it really takes is measured: the
-pace is how many seconds the jobs that ran lately have trained for a unit of their work.
+pace is how many seconds the jobs that ran lately have trained for a unit of their work, the latest above all,
+for what else this machine has to do changes.
 
 Workers take the jobs in the order of the queue, and train each for a slice at most while others wait. So a
 short job ends its own time after its start; longer ones share the workers with all the others to the end.
@@ -22,6 +23,7 @@ from service.tables.events import Event
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job
 
 LOOKED_AT = 500  # ids of the log, from its end: their jobs tell the pace
+HALF_LIFE_SECONDS = 5.0  # after which a job tells half as much of it
 HEAD = 500  # jobs of the queue that are read one by one
 JOB_SECONDS = 0.005  # beside the training: claim, data, model
 HALF_A_SECOND = 0.5
@@ -92,8 +94,7 @@ class Forecast:
 def look(db: Session, slice_seconds: float) -> Forecast:
     """Looks at the queue, at what runs, and at the jobs of the end of the log."""
     seen_at = time.monotonic()
-    seconds, work = db.execute(_TRAINED, {"ids": [*set(db.scalars(_LATELY))]}).one()
-    pace = seconds / work if work else None
+    pace = _pace(db)
     running = db.execute(_RUNNING).all()
     lefts = [_seconds_left(job, pace) for job in running]
     free: dict[str | None, float] = defaultdict(float)
@@ -110,6 +111,20 @@ def look(db: Session, slice_seconds: float) -> Forecast:
         head=tuple(head.values()),
         rest=rest,
     )
+
+
+def _pace(db: Session) -> float | None:
+    """Seconds that a unit of work takes, each job weighed by when the log last told of it."""
+    told = {row.job_id: row.at for row in db.execute(_LATELY)}
+    trained = db.execute(_TRAINED, {"ids": [*told]}).all()
+    if not trained:
+        return None
+    newest = max(told[job.id] for job in trained)
+    ages = [(newest - told[job.id]).total_seconds() for job in trained]
+    weights = [0.5 ** (age / HALF_LIFE_SECONDS) for age in ages]
+    seconds = sum(weight * job.seconds for weight, job in zip(weights, trained, strict=True))
+    work = sum(weight * job.work for weight, job in zip(weights, trained, strict=True))
+    return seconds / work if work else None
 
 
 def _waiting(
@@ -156,10 +171,11 @@ def _seconds_left(job: Any, pace: float | None) -> float:
 
 # Built once: to build a statement takes longer than to run it.
 _newest = select(func.max(Event.id)).scalar_subquery()
-_LATELY = select(Event.job_id).where(Event.id > _newest - LOOKED_AT)
+# In the order of the log, by which either database walks it; a job's last event counts.
+_LATELY = select(Event.job_id, Event.at).where(Event.id > _newest - LOOKED_AT).order_by(Event.id)
 # By their ids, not by a join: PostgreSQL would rather read every job there ever was.
 _these = Job.id.in_(bindparam("ids", expanding=True))
-_TRAINED = select(func.sum(Job.seconds), func.sum(Job.work * Job.epoch / Job.epochs)).where(
+_TRAINED = select(Job.id, Job.seconds, (Job.work * Job.epoch / Job.epochs).label("work")).where(
     _these, Job.work > 0, Job.seconds > 0
 )
 _RUNNING = select(Job.worker, Job.work, Job.epoch, Job.epochs, Job.seconds).where(IS_RUNNING)

@@ -5,7 +5,7 @@ CHAOS_SEED repeats the strikes of a run, CHAOS_SECONDS says how long the long on
 
 import os
 import random
-import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -73,16 +73,17 @@ def _hold_out(
     chaos.begin()
     client.begin()
     wanted = {epochs: _undisturbed(workshop, client, epochs) for epochs in (SMALL, LONG)}
-    ordering = threading.Thread(target=client.go_on)
-    ordering.start()
-    try:
-        for _strike in chaos.reign(seconds, seed):
-            chaos.supervise()
-    finally:
-        client.over.set()
-        eventually(
-            partial(_has_ended, chaos, ordering), seconds=ACCEPTED_SECONDS, what="the last is accepted"
-        )
+    with ThreadPoolExecutor(1) as pool:
+        ordering = pool.submit(client.go_on)
+        try:
+            for _strike in chaos.reign(seconds, seed):
+                chaos.supervise()
+        finally:
+            client.over.set()
+            eventually(
+                partial(_has_ended, chaos, ordering), seconds=ACCEPTED_SECONDS, what="the last is accepted"
+            )
+        ordering.result()  # it raises what the client has met
     database.engine.dispose()  # the test's own connections were cut
     _nothing_lost_doubled_or_different(workshop, client, wanted)
     chaos.supervise()
@@ -90,9 +91,9 @@ def _hold_out(
     database.close()
 
 
-def _has_ended(chaos: Chaos, ordering: threading.Thread) -> bool:
+def _has_ended(chaos: Chaos, ordering: Future[None]) -> bool:
     chaos.supervise()
-    return not ordering.is_alive()
+    return ordering.done()
 
 
 def _undisturbed(workshop: Workshop, client: Client, epochs: int) -> str:

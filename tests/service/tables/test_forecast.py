@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from service.tables import claims, forecast
-from service.tables.base import Database
+from service.tables.base import Database, database_now
+from service.tables.events import Event
 from service.tables.forecast import JOB_SECONDS, Forecast, Place
 from service.tables.jobs import Job
 from tests.service.tables.rows import MODEL, add_job, must_claim, progress
@@ -85,6 +86,22 @@ def test_nothing_is_told_where_nobody_works_or_nothing_was_trained(database: Dat
 def test_speed_is_that_of_the_epochs_that_were_trained(database: Database) -> None:
     _train_one(database, work=1.0, epoch=5)  # half of its work in half a second
     assert _look(database).pace == pytest.approx(1.0)
+
+
+def test_the_speed_of_a_minute_ago_counts_little(database: Database) -> None:
+    _train_one(database, work=0.25)  # 4 seconds a unit
+    with database.session() as db:
+        db.execute(update(Event).values(at=database_now() - 60))
+    _train_one(database, work=1.0)  # 1 second
+    assert _look(database).pace == pytest.approx(1.0, rel=0.01)
+
+
+def test_an_old_speed_is_better_than_none(database: Database) -> None:
+    _train_one(database)
+    with database.session() as db:
+        db.execute(update(Event).values(at=database_now() - 86_400))
+    add_job(database, work=1.0)
+    assert _look(database).pace == pytest.approx(PACE)
 
 
 def test_a_short_job_waits_a_slice_for_one_that_takes_hours(database: Database) -> None:
