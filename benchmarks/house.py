@@ -1,5 +1,7 @@
 """A whole service for the benchmarks: `gradhouse` processes on a database of either kind, and its clients."""
 
+import http.client
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,35 @@ TINY_JOB: dict[str, Any] = {
 }
 
 
+class Caller:
+    """A client that takes little of the cores which it shares with what it measures: `http.client`, kept open."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def __enter__(self) -> "Caller":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def get(self, path: str) -> Any:
+        """The document at a path of the API. Raises RuntimeError unless it is there."""
+        return self._ask("GET", path)
+
+    def post(self, path: str, document: object) -> Any:
+        """What a POST is answered. Raises RuntimeError where it is refused."""
+        return self._ask("POST", path, json.dumps(document).encode(), {"Content-Type": "application/json"})
+
+    def _ask(self, method: str, path: str, *body: Any) -> Any:
+        self._connection.request(method, f"/api/v1{path}", *body)
+        answer = self._connection.getresponse()
+        said = answer.read()
+        if answer.status >= http.client.BAD_REQUEST:
+            raise RuntimeError(f"{method} {path} was answered {answer.status}: {said[:500]!r}")
+        return json.loads(said)
+
+
 @dataclass(frozen=True)
 class House:
     """A running service."""
@@ -38,8 +69,12 @@ class House:
         """Where it answers."""
         return f"http://127.0.0.1:{self.settings.port}/api/v1"
 
+    def caller(self) -> Caller:
+        """A client for what is measured."""
+        return Caller(self.settings.port)
+
     def client(self) -> httpx.Client:
-        """A client that keeps its connection."""
+        """A client for everything else, which keeps its connection."""
         return httpx.Client(base_url=self.address, timeout=60)
 
     @contextmanager

@@ -72,10 +72,11 @@ _REQUEST_BODY = {"required": True, "content": {"application/json": {"schema": bo
 @blueprint.answer(202, JobDetailSchema(), headers=POLLING)
 def create_job() -> Told:
     """Queue a training."""
-    order = _order()  # checked before the transaction: writers wait for one another
+    order = _order()
+    facts = _facts(order)  # before the transaction, as all that can be: writers wait for one another
     with running().database.session() as db:
         check_queue(db)
-        job = _add(db, order)
+        job = _add(db, order, facts)
         document = created_detail(db, job)
         answer = jsonify(document), 202, polling_headers(document)
         remember(db, *answer)
@@ -84,25 +85,31 @@ def create_job() -> Told:
 
 
 def _order() -> Order:
-    document = json_body()
+    document, outlook = json_body(), running().outlook
     with running().database.reading() as db:
+        outlook.foresee(db)  # what is known now need not be looked for in the transaction that writes
+        outlook.measure(db)
         return read_order(partial(datasets.find, db, owner()), document)
 
 
-def _add(db: Transaction, order: Order) -> Job:
+def _facts(order: Order) -> dict[str, Any]:
+    """What the order's job is, as the queue takes it."""
+    return {
+        "owner": owner(),
+        "dataset_id": order.dataset.id,
+        "spec": order.spec.to_document(),
+        "name": order.spec.model.name,
+        "priority": order.priority,
+        "metadata": order.metadata,
+        "webhook": order.webhook,
+        "work": reckoned_work(order.spec, order.profile),
+    }
+
+
+def _add(db: Transaction, order: Order, facts: dict[str, Any]) -> Job:
     if not datasets.hold(db, owner(), order.dataset.id):
         raise invalid([unknown_dataset(order.dataset.id)])
-    job = queue.add(
-        db,
-        owner=owner(),
-        dataset_id=order.dataset.id,
-        spec=order.spec.to_document(),
-        name=order.spec.model.name,
-        priority=order.priority,
-        metadata=order.metadata,
-        webhook=order.webhook,
-        work=reckoned_work(order.spec, order.profile),
-    )
+    job = queue.add(db, **facts)
     events.log_warnings(db, job.id, order.profile.warnings)
     return job
 

@@ -30,6 +30,9 @@ from engine.execution.tally import deviation_square
 from engine.nn.optimizers import OPTIMIZERS
 from engine.randomness import stream_key
 
+FIRST_RATES = 64
+"""Learning rates that are handed over at first: chunks begin with single epochs."""
+
 
 class CompiledExecutor:
     """Trains with machine code made for the plan's shape."""
@@ -194,9 +197,11 @@ class CompiledExecutor:
         return history
 
     def _hand_rates_over(self, last: int) -> None:
-        """Gives the program the learning rates of the epochs before `last` that it has not seen yet."""
-        if len(self._rates) < last:
-            self._rates = np.append(self._rates, self._plan.learning_rates(len(self._rates), last))
+        """Gives the program the learning rates of the epochs before `last`, and of some to come."""
+        known = len(self._rates)
+        if known < last:
+            ahead = min(max(last, 2 * known, FIRST_RATES), self._plan.epochs)
+            self._rates = np.append(self._rates, self._plan.learning_rates(known, ahead))
             self._hand_over(rates=self._rates)
 
     def _room_for(self, epochs: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,12 @@ def allocated_bytes(plan: Plan, target: Target | None = None) -> int:
     """
     shape = shape_of(plan)
     rows = len(plan.train) + (len(plan.validation) if plan.validation else 0)
-    numbers = rows * (shape.layouts[0].inputs.padded + 2) + regions(shape, target).size
+    numbers = rows * (shape.layouts[0].inputs.padded + 2) + _workspace_numbers(shape, target)
     numbers += correction_numbers(plan, shape)
     return numbers * shape.real.bytes + rows * 4 + plan.parameter_count * 8
+
+
+@lru_cache(maxsize=256)
+def _workspace_numbers(shape: ProgramShape, target: Target | None) -> int:
+    """Numbers in the workspace of a shape's program: asked for each job, of few shapes."""
+    return regions(shape, target).size
