@@ -19,6 +19,7 @@ from service.tables.claims import Claimed, Progress
 from service.tables.datasets import Dataset
 from service.tables.history import HistoryBlock
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, PreparedMove, Status, move
+from service.tables.plain import execute
 from service.tables.snapshots import SnapshotRow
 
 SMALL_WORK = 30_000_000  # multiplications and additions of a whole batch: some 0.1 s
@@ -52,10 +53,10 @@ def claim(
     """
     unsynced(db)
     room = queue.room(db, most_of_owner)
-    if known := db.execute(_TAKEN, {"mine": claim_id}).all():
+    if known := execute(db, _TAKEN, {"mine": claim_id}).all():
         if all(job.claim == 1 for job in known):
             return [claims.as_claimed(job, job.started_at, job.sha256, None) for job in known]
-    elif not (waiting := db.execute(_WAITING, {"most": most * sharers, "full": [*room.full]}).all()):
+    elif not (waiting := execute(db, _WAITING, {"most": most * sharers, "full": [*room.full]}).all()):
         return []  # to look for one alone would be to walk once more past the jobs of full owners
     elif small := _small(room.fitting(waiting)):
         chosen = small[: min(most, math.ceil(len(small) / sharers))]
@@ -156,7 +157,7 @@ def succeed(db: Session, endings: Sequence[Ending]) -> list[Ending]:
 
 
 def _locked(db: Session, ids: Sequence[str]) -> Mapping[str, Any]:
-    return {row.id: row for row in db.execute(_LOCK, {"ids": ids})}
+    return {row.id: row for row in execute(db, _LOCK, {"ids": ids})}
 
 
 def _may_end(row: Any, ending: Ending) -> bool:
@@ -176,7 +177,7 @@ def _write(db: Session, endings: Sequence[Ending]) -> None:
         ],
     )
     states = [_last_state(each) | {"new_model": new} for each, new in zip(endings, made, strict=True)]
-    db.execute(_END, states)
+    execute(db, _END, states)
     # No row stands in their way: a claim has removed what an earlier one wrote past its checkpoint.
     _insert(db, _BLOCKS, [_row(each, block) for each in endings for block in each.progress.blocks])
     kept = [(each, each.progress.snapshots) for each in endings if each.progress.snapshots is not None]
@@ -203,7 +204,7 @@ def _row(ending: Ending, block: Any) -> dict[str, Any]:
 
 def _insert(db: Session, statement: Insert, rows: list[dict[str, Any]]) -> None:
     if rows:
-        db.execute(statement, rows)
+        execute(db, statement, rows)
 
 
 _table = table_of(Job)

@@ -12,6 +12,7 @@ from service.tables.base import database_now
 from service.tables.datasets import Dataset
 from service.tables.history import Block
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, PreparedMove, Status, move
+from service.tables.plain import execute
 from service.tables.queue import next_turn
 from service.tables.snapshots import SnapshotBlock
 
@@ -156,7 +157,7 @@ def heartbeat(db: Session, claimed: Claimed, *, lease_seconds: float) -> Flags:
 def read_flags(db: Session, claimed: Claimed) -> Flags:
     """What has been asked of the job, without a write. Raises LostLease."""
     this = {"id": claimed.job_id, "number": claimed.claim, "claim_id": claimed.claim_id}
-    row = db.execute(_FLAGS, this).one_or_none()
+    row = execute(db, _FLAGS, this).one_or_none()
     if row is None:
         raise LostLease(claimed.job_id)
     return Flags(cancel=row.cancel_requested, stop=row.stop_requested)

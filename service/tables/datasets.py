@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from service.tables import queue
 from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page
 from service.tables.jobs import OPEN, Job
+from service.tables.plain import execute
 
 VALIDATION = "validation"  # the kind of the jobs that read large uploads
 _UNKNOWN: dict[str, Any] = {"row_count": 0, "columns": [], "warnings": []}
@@ -99,7 +100,7 @@ def find(db: Session, owner: str, dataset_id: str) -> Dataset | None:
 
 def hold(db: Session, owner: str, dataset_id: str) -> bool:
     """Says whether it is there; nobody removes it before this transaction ends: for those who add a job."""
-    return db.scalar(_HOLD, {"id": dataset_id, "owner": owner}) is not None
+    return execute(db, _HOLD, {"id": dataset_id, "owner": owner}).first() is not None
 
 
 # Built once: they are run for every job.

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables.base import Base, after_commit, database_now, json_rows, table_of
+from service.tables.plain import execute
 from service.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -102,7 +103,7 @@ def _tell(lines: Sequence[dict[str, Any]]) -> None:
 
 def log_progress(db: Session, job_id: str, claim: int, epoch: int, data: Mapping[str, Any]) -> None:
     """Appends that this claim has come to an epoch; twice is once."""
-    newest = db.scalar(_NEWEST_PROGRESS, {"job_id": job_id, "claim": claim})
+    newest = execute(db, _NEWEST_PROGRESS, {"job_id": job_id, "claim": claim}).scalar()
     if newest is not None and newest >= epoch:
         return
     row = {"job_id": job_id, "type": EventType.PROGRESS.value, "claim": claim, "epoch": epoch, "data": data}
@@ -117,7 +118,7 @@ def log_warnings(db: Session, job_id: str, warnings: Sequence[str]) -> None:
 
 def _append(db: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
-        db.execute(_INSERT, rows)
+        execute(db, _INSERT, rows)
 
 
 def read(db: Session, job_id: str, *, after: int = 0, limit: int) -> list[Event]:
@@ -127,7 +128,7 @@ def read(db: Session, job_id: str, *, after: int = 0, limit: int) -> list[Event]
 
 def moves(db: Session, job_id: str) -> list[Move]:
     """The job's moves, oldest first."""
-    return as_moves(db.scalar(select(MOVES), {"job_id": job_id}))
+    return as_moves(execute(db, select(MOVES), {"job_id": job_id}).scalar())
 
 
 def as_moves(found: Sequence[Any] | None) -> list[Move]:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from service.tables.events import Event
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job
+from service.tables.plain import execute
 
 LOOKED_AT = 500  # ids of the log, from its end: their jobs tell the pace
 HALF_LIFE_SECONDS = 5.0  # after which a job tells half as much of it
@@ -95,7 +96,7 @@ def look(db: Session, slice_seconds: float) -> Forecast:
     """Looks at the queue, at what runs, and at the jobs of the end of the log."""
     seen_at = time.monotonic()
     pace = _pace(db)
-    running = db.execute(_RUNNING).all()
+    running = execute(db, _RUNNING).all()
     lefts = [_seconds_left(job, pace) for job in running]
     free: dict[str | None, float] = defaultdict(float)
     for job, left in zip(running, lefts, strict=True):
@@ -115,8 +116,8 @@ def look(db: Session, slice_seconds: float) -> Forecast:
 
 def _pace(db: Session) -> float | None:
     """Seconds that a unit of work takes, each job weighed by when the log last told of it."""
-    told = {row.job_id: row.at for row in db.execute(_LATELY)}
-    trained = db.execute(_TRAINED, {"ids": [*told]}).all()
+    told = {row.job_id: row.at for row in execute(db, _LATELY)}
+    trained = execute(db, _TRAINED, {"ids": [*told]}).all()
     if not trained:
         return None
     newest = max(told[job.id] for job in trained)
@@ -133,14 +134,14 @@ def _waiting(
     """The head of the queue, each job given to the worker that is `free` first, and the rest."""
     heapq.heapify(free)
     head = {}
-    for priority, turn, job_id, work in db.execute(_HEAD, {"head": HEAD}):
+    for priority, turn, job_id, work in execute(db, _HEAD, {"head": HEAD}):
         seconds = work * pace + JOB_SECONDS
         short = min(seconds, slice_seconds)
         head[Place(priority, turn, job_id)] = Waiting(1, short, seconds, free[0])
         heapq.heapreplace(free, free[0] + short)
     if len(head) < HEAD:
         return head, Waiting(0, 0.0, 0.0, free[0])
-    jobs, short, whole = db.execute(_ALL, {"most": slice_seconds / pace if pace else 0.0}).one()
+    jobs, short, whole = execute(db, _ALL, {"most": slice_seconds / pace if pace else 0.0}).one()
     jobs -= len(head)
     short = short * pace + jobs * JOB_SECONDS - sum(each.slice - JOB_SECONDS for each in head.values())
     whole = whole * pace + jobs * JOB_SECONDS - sum(each.seconds - JOB_SECONDS for each in head.values())

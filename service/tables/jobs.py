@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from service.tables import deliveries, events
 from service.tables.base import Base, Page, database_now, read_page, table_of
 from service.tables.deliveries import Notice
+from service.tables.plain import execute
 
 
 class Status(StrEnum):
@@ -185,7 +186,7 @@ class PreparedMove:
 
     def run(self, db: Session, *, reason: str, **parameters: Any) -> Sequence[Row[Any]]:
         """Moves the jobs and logs it; the new states of those that were moved."""
-        moved = db.execute(self._statement, parameters).all()
+        moved = execute(db, self._statement, parameters).all()
         events.log_moves(db, moved, reason)
         if self._ends:
             deliveries.queue(db, [_notice(job) for job in moved if job.webhook])
@@ -217,7 +218,7 @@ def find(db: Session, owner: str, job_id: str) -> Job | None:
 
 def goes_on(db: Session, owner: str, job_id: str) -> bool:
     """Says whether the owner has this job and it has not ended: what streams ask again and again."""
-    return db.scalar(_GOES_ON, {"id": job_id, "owner": owner}) is not None
+    return execute(db, _GOES_ON, {"id": job_id, "owner": owner}).first() is not None
 
 
 # Built once, here and for all that is done with every job: to build a statement takes longer than to run it.

@@ -26,6 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables.base import Base, Page, database_now, new_id, read_page, table_of
+from service.tables.plain import execute
 
 
 class Model(Base):
@@ -149,9 +150,9 @@ def add_all(db: Session, rows: Sequence[dict[str, Any]]) -> list[str]:
         for model_id, row in zip(ids, rows, strict=True)
     ]
     data = [fact.pop("parameters") for fact in facts]
-    db.execute(_INSERT, facts)
+    execute(db, _INSERT, facts)
     pairs = zip(ids, data, strict=True)
-    db.execute(_INSERT_PARAMETERS, [{"model_id": model_id, "data": each} for model_id, each in pairs])
+    execute(db, _INSERT_PARAMETERS, [{"model_id": model_id, "data": each} for model_id, each in pairs])
     return ids
 
 

@@ -13,6 +13,7 @@ from service.tables.base import database_now
 from service.tables.events import Event
 from service.tables.forecast import Forecast, Place
 from service.tables.jobs import DONE, IS_QUEUED, Job, Status
+from service.tables.plain import execute
 
 NEAR = 500  # places from the head that are counted one by one
 EVERY = 250  # places between two milestones
@@ -97,7 +98,7 @@ class Outlook:
         with self._lock:
             if not self._fresh:
                 began = time.monotonic()
-                self._milestones = tuple(Place(*row) for row in db.execute(_MILESTONES, {"every": EVERY}))
+                self._milestones = tuple(Place(*row) for row in execute(db, _MILESTONES, {"every": EVERY}))
                 took = time.monotonic() - began
                 self._milestones_until = began + max(FRESH_SECONDS, took / SHARE)
             milestones = self._milestones
@@ -109,7 +110,7 @@ class Outlook:
         last = bisect_right(milestones, place) - 1
         first = 0
         while first < last:
-            counts = db.execute(_FROM_HEAD_AND_TO, _ends(milestones[first], milestones[last], place)).one()
+            counts = execute(db, _FROM_HEAD_AND_TO, _ends(milestones[first], milestones[last], place)).one()
             if counts.to_first:
                 self._pass(milestones[:first])
                 return int(counts.to_first + EVERY * (last - first) + counts.since_last)
@@ -132,7 +133,7 @@ class Outlook:
 
 def _speed(db: Session) -> float:
     """Jobs that ended in a second, by the end of the log."""
-    rows = db.execute(_LATELY).all()
+    rows = execute(db, _LATELY).all()
     lately = [(row.status, (row.now - row.at).total_seconds()) for row in rows]
     lately = [(status, age) for status, age in lately if age <= WINDOW_SECONDS]
     seconds: float = max([1.0, *(age for _, age in lately)])
@@ -144,7 +145,7 @@ def _speed(db: Session) -> float:
 
 def _ahead(db: Session, place: Place, most: int) -> int:
     """How many jobs are ahead of a place, counted up to `most`."""
-    return int(db.scalar(_AHEAD, {**place._asdict(), "most": most}) or 0)
+    return int(execute(db, _AHEAD, {**place._asdict(), "most": most}).scalar_one())
 
 
 _ALL = 2**31 - 1

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from service.tables import events
 from service.tables.base import new_id, table_of
 from service.tables.jobs import CREATED, IS_QUEUED, IS_RUNNING, Job, Priority, Status
+from service.tables.plain import execute
 from service.telemetry import current_request_id
 from service.telemetry.tracing import current_traceparent
 
@@ -81,7 +82,7 @@ def add(
         "model_id": model_id,
         "work": work,
     }
-    created_at = db.execute(_INSERT, {**row, "metadata": metadata}).scalar_one()
+    created_at = execute(db, _INSERT, {**row, "metadata": metadata}).scalar_one()
     job = Job(**row, metadata_=metadata, created_at=created_at)
     events.log_moves(db, [job], CREATED, at=created_at)
     return job
@@ -104,24 +105,24 @@ def next_turn(db: Session, owner: str, priority: int) -> int:
 
     So owners take turns whatever the number of their jobs, and jobs of one owner keep their order.
     """
-    turns = db.execute(_TURNS, {"owner": owner, "priority": int(priority)}).one()
+    turns = execute(db, _TURNS, {"owner": owner, "priority": int(priority)}).one()
     served = turns.running if turns.waiting is None else turns.waiting
     return max(served or 0, 0 if turns.own is None else turns.own + 1)
 
 
 def length(db: Session) -> int:
     """How many jobs wait for a worker."""
-    return int(db.scalar(_LENGTH) or 0)
+    return int(execute(db, _LENGTH).scalar_one())
 
 
 def length_of(db: Session, owner: str) -> int:
     """How many jobs of the owner wait for a worker."""
-    return int(db.scalar(_LENGTH_OF, {"owner": owner}) or 0)
+    return int(execute(db, _LENGTH_OF, {"owner": owner}).scalar_one())
 
 
 def any_waits(db: Session) -> bool:
     """Says whether any job waits for a worker."""
-    return db.scalar(_ANY) is not None
+    return execute(db, _ANY).first() is not None
 
 
 class Room:
@@ -147,5 +148,5 @@ def room(db: Session, most: int) -> Room:
     if not most:
         return Room((), 0)
     if db.get_bind().dialect.name == "postgresql":
-        db.execute(_ONE_BY_ONE)  # two that count at once would both find room; SQLite has one writer anyway
-    return Room(db.scalars(_RUNNING_OWNERS), most)
+        execute(db, _ONE_BY_ONE)  # two that count at once would both find room; SQLite has one writer anyway
+    return Room(execute(db, _RUNNING_OWNERS).scalars(), most)
