@@ -28,7 +28,7 @@ TINY_JOB: dict[str, Any] = {
 
 
 class Caller:
-    """A client that takes little of the cores which it shares with what it measures: `http.client`, kept open."""
+    """A client that takes little of the cores that it shares with the service: `http.client`, kept open."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)

@@ -1,7 +1,8 @@
 """Jobs end to end over HTTP, on both databases: `./dev bench jobs [--jobs N] [--queued N] [--database KIND]`.
 
 Tiny jobs (100 rows, 21 epochs, 16 units), so that all but the training shows. Client, API, worker and
-database share the machine's cores, so the client is one that takes little of them. PostgreSQL syncs its log to the disk, SQLite has the service's default.
+database share the machine's cores, so the client is one that takes little of them. PostgreSQL syncs its log
+to the disk, SQLite has the service's default.
 """
 
 import os
@@ -34,6 +35,7 @@ def submit(http: Caller, dataset: str) -> str:
 
 def throughput(house: House, dataset: str, count: int) -> tuple[float, float]:
     """Jobs a second from the first POST to the last success, and POSTs a second."""
+
     def submitted(share: int) -> list[str]:
         with house.caller() as http:
             return [submit(http, dataset) for _ in range(share)]
