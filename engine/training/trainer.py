@@ -13,7 +13,7 @@ import orjson
 from engine.data.table import Table
 from engine.errors import BadModel, Diverged
 from engine.execution.choice import make_executor
-from engine.execution.plan import State
+from engine.execution.plan import Progress, State
 from engine.models.model import TrainedModel
 from engine.spec.sections import TrainingSpec
 from engine.spec.versions import essential
@@ -149,13 +149,9 @@ class Trainer:
         epochs = 1
         while not self.done:
             first, started = self.epoch + 1, time.perf_counter()
-            if self._recorder is not None:
-                epochs = min(epochs, self._recorder.until_next(self.epoch))
-            progress = self._executor.run(epochs)
+            progress = self._run(epochs)
             spent = time.perf_counter() - started
             self.seconds += spent
-            if progress.diverged is None:
-                self._record()
             if len(progress.rows):
                 yield HistoryBlock(first, dict(zip(self._plan.columns, progress.rows.T.copy(), strict=True)))
             if progress.diverged is not None:
@@ -163,10 +159,19 @@ class Trainer:
             self._enforce_deadline()
             epochs = self._next_chunk(epochs, spent, seconds)
 
-    def _record(self) -> None:
-        """Keeps the state where a snapshot of it is planned; else it is not even read."""
-        if self._recorder is not None and self._recorder.is_due(self.epoch):
-            self._recorder.record(self._executor.state)
+    def _run(self, epochs: int) -> Progress:
+        """Trains a chunk, and keeps the states on its way of which a snapshot is planned."""
+        recorder, last = self._recorder, self.epoch + epochs
+        if recorder is None:
+            return self._executor.run(epochs)
+        rows = []
+        while True:
+            progress = self._executor.run(min(last - self.epoch, recorder.until_next(self.epoch)))
+            rows.append(progress.rows)
+            if progress.diverged is None and recorder.is_due(self.epoch):
+                recorder.record(self._executor.state)  # else it is not even read
+            if progress.diverged is not None or self.epoch >= last or self._is_over:
+                return Progress(np.concatenate(rows), progress.diverged)
 
     def _enforce_deadline(self) -> None:
         deadline = self._spec.training.max_seconds
