@@ -146,6 +146,19 @@ class Vectors(Code):
             distance *= 2
         return row[0]
 
+    def sums_of(self, vector: Callable[[int], Vector]) -> Vector:
+        """Lane k: the sum over the lanes of `vector(k)`, each emitted when it is needed: few registers do."""
+
+        def tree(first: int, count: int) -> Vector:
+            if count == 1:
+                return vector(first)
+            distance = count // 2
+            low, high = self._interleaved(distance)
+            a, b = tree(first, distance), tree(first + distance, distance)
+            return self.plus(self.shuffle(a, b, low), self.shuffle(a, b, high))
+
+        return tree(0, self.real.lanes)
+
     def sum(self, a: Vector) -> str:
         """The number that a's lanes add up to: halves onto halves."""
         width = self.real.lanes // 2

@@ -63,25 +63,31 @@ def _dot_head(code: Vectors, spec: DotHead) -> None:
     tally.write(totals)
     if biases:
         panels = spec.layout.inputs.count
-        code.loop(0, panels, 1, [], lambda panel, _: _gradient(code, spec, panel))
+        code.loop(0, panels, 1, [], lambda panel, _: _gradients(code, spec, panel))
         code.store(code.sums(totals[tallies:] + [ZERO] * (lanes - biases)), "%d")
 
 
 def dot_products(code: Vectors, inputs: Panels, rows: Rows, row: Index, weights: Index) -> Vector:
-    """Lane k: the dot product of row k of the group from `row` with the weights at `%w[weights]`."""
+    """Lane k: the dot product of row k of the group from `row` with the weights at `%w[weights]`.
+
+    The sums of all rows grow side by side where registers hold them, else each is finished in its turn.
+    """
     lanes = code.real.lanes
     live = rows.in_group(lanes)
 
-    def panel(k: Index, sums: list[str]) -> list[str]:
+    def panel(k: Index, sums: list[str], first: int = 0) -> list[str]:
         offset = code.add(code.multiply(k, rows.capacity * inputs.width), code.multiply(row, inputs.width))
         base, place = code.at("%a", offset), code.add(code.multiply(k, inputs.width), weights)
         sums = list(sums)
         for v in range(inputs.vectors):
             weight = code.load("%w", code.add(place, v * lanes))
-            for r in range(live):
-                sums[r] = code.fma(code.load(base, r * inputs.width + v * lanes), weight, sums[r])
+            for r in range(len(sums)):
+                given = code.load(base, (first + r) * inputs.width + v * lanes)
+                sums[r] = code.fma(given, weight, sums[r])
         return sums
 
+    if inputs.count == 1 and rows.registers < 32:
+        return code.sums_of(lambda r: panel(0, [ZERO], r)[0] if r < live else ZERO)
     sums = code.loop(0, inputs.count, 1, [(code.real.vector, ZERO)] * live, panel)
     return code.sums(sums + [ZERO] * (lanes - live))
 
@@ -133,11 +139,20 @@ def _measured(
     return [code.fma(error, error, totals[0]), code.plus(totals[1], code.magnitude(error))]
 
 
-def _gradient(code: Vectors, spec: DotHead, panel: Index) -> list[str]:
-    """One panel of inputs: the gradient of their weights over all rows, and the slopes by themselves."""
+def _gradients(code: Vectors, spec: DotHead, panel: Index) -> list[str]:
+    """One panel of inputs: as many of its vectors at once as registers hold the sums of."""
+    vectors = list(range(spec.layout.inputs.vectors))
+    at_once = len(vectors) if spec.rows.registers >= 32 else 1
+    for first in range(0, len(vectors), at_once):
+        _gradient(code, spec, panel, vectors[first : first + at_once])
+    return []
+
+
+def _gradient(code: Vectors, spec: DotHead, panel: Index, vectors: list[int]) -> None:
+    """Some vectors of inputs: the gradient of their weights over all rows, and the slopes by themselves."""
     inputs, lanes, outputs = spec.layout.inputs, code.real.lanes, range(spec.layout.outputs.size)
     first = code.add(code.multiply(panel, inputs.width), spec.layout.weights)
-    places = [code.add(first, c * inputs.padded + v * lanes) for v in range(inputs.vectors) for c in outputs]
+    places = [code.add(first, c * inputs.padded + v * lanes) for v in vectors for c in outputs]
     weights = [code.load("%w", place) for place in places]
     start = code.multiply(panel, spec.rows.capacity * inputs.width)
 
@@ -145,9 +160,9 @@ def _gradient(code: Vectors, spec: DotHead, panel: Index) -> list[str]:
         here, totals = code.add(start, code.multiply(row, inputs.width)), list(totals)
         for r in range(spec.rows.in_group(lanes)):
             slopes = [code.spread("%z", code.add(row, r + c * spec.rows.capacity)) for c in outputs]
-            for v in range(inputs.vectors):
+            for k, v in enumerate(vectors):
                 place = code.add(here, r * inputs.width + v * lanes)
-                mine = slice(v * len(outputs), (v + 1) * len(outputs))
+                mine = slice(k * len(outputs), (k + 1) * len(outputs))
                 given = code.load("%a", place)
                 totals[mine] = [code.fma(x, given, t) for x, t in zip(slopes, totals[mine], strict=True)]
                 if spec.below:
@@ -158,11 +173,10 @@ def _gradient(code: Vectors, spec: DotHead, panel: Index) -> list[str]:
     none = [(code.real.vector, ZERO)] * len(places)
     totals = code.loop(0, spec.rows.tiled, lanes, none, group)
     for k, (place, total) in enumerate(zip(places, totals, strict=True)):
-        begin = code.add(code.multiply(panel, inputs.width), k // len(outputs) * lanes)
+        begin = code.add(code.multiply(panel, inputs.width), vectors[k // len(outputs)] * lanes)
         # What padding put into it does not count: activation(0) need not be 0.
         live = code.first_lanes(str(code.subtract(inputs.size, begin)))
         code.store(code.either(live, total, 0.0), "%d", place)
-    return []
 
 
 def _through(code: Vectors, spec: DotHead, slope: Vector, place: Index, given: Vector) -> Vector:

@@ -92,12 +92,23 @@ def _as_value(traced: Any) -> Value:
 
 
 class UpdateKernels:
-    """The kernels of one optimizer; `stride` lies between a parameter and its moments."""
+    """The kernels of one optimizer; `stride` lies between a parameter and its moments.
+
+    So many vectors are moved `abreast` as a CPU's registers hold: fewer wait for themselves, of more LLVM
+    would order the parts one after the other.
+    """
 
     def __init__(
-        self, module: Module, traced: TracedUpdate, stride: int, *, clipped: bool, guarded: bool
+        self,
+        module: Module,
+        traced: TracedUpdate,
+        stride: int,
+        *,
+        clipped: bool,
+        guarded: bool,
+        abreast: int,
     ) -> None:
-        self._module, self._traced, self._stride = module, traced, stride
+        self._module, self._traced, self._stride, self._abreast = module, traced, stride, abreast
         self._clipped, self._guarded = clipped, guarded
 
     @property
@@ -207,14 +218,18 @@ class UpdateKernels:
         factor = code.load("%c", NORM_CHAINS * lanes) if self._clipped else None
         sums = [] if self._clipped else [code.load("%c", chain * lanes) for chain in range(NORM_CHAINS)]
 
-        def block(k: Index, sums: list[str], vectors: int) -> list[str]:
-            places = [code.add(k, chain * lanes) for chain in range(vectors)]
+        def some(places: list[Index], sums: list[str]) -> list[str]:
             gradients = [code.load("%d", place) for place in places]
             norms = [code.fma(g, g, s) for g, s in zip(gradients, sums, strict=False)]
             if factor is not None:
                 gradients = [code.times(gradient, factor) for gradient in gradients]
             moves = zip(places, gradients, strict=True)
             code.interleave([partial(self._move, code, place, g, dict(known), inverse) for place, g in moves])
+            return norms
+
+        def block(k: Index, sums: list[str], vectors: int) -> list[str]:
+            places, n = [code.add(k, chain * lanes) for chain in range(vectors)], self._abreast
+            norms = [norm for i in range(0, vectors, n) for norm in some(places[i : i + n], sums[i : i + n])]
             return norms + sums[vectors:]
 
         sums = _in_blocks(code, numbers, sums, block)

@@ -167,3 +167,26 @@ def test_targets_tell_their_registers() -> None:
     assert host().registers in (16, 32)
     assert Target.avx2().registers in (16, 32)
     assert jit.host() is host()
+
+
+class _Features:
+    """What LLVM would find on another CPU."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def flatten(self) -> str:
+        return self._text
+
+
+@pytest.mark.parametrize(
+    ("features", "name"),
+    [("+avx,+avx2,+fma", "haswell"), ("+avx,+avx2,+fma,+avx512vl", "native"), ("+avx,-avx2,-fma", "native")],
+)
+def test_a_cpu_of_16_registers_has_its_code_ordered_as_for_haswell(
+    features: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "native")
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: _Features(features))
+    assert Target.of_host().cpu == name
+    assert Target.of_host().features.startswith(features)

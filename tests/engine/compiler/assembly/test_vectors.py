@@ -31,6 +31,7 @@ def test_sums_have_the_same_bits_on_avx2_and_here() -> None:
     def sums(code: Vectors, *vectors: str) -> list[str]:
         return [
             code.sums(vectors),
+            code.sums_of(lambda k: vectors[k]),
             code.splat(code.sum(vectors[0])),
             code.fma(vectors[0], vectors[1], vectors[2]),
         ]
@@ -38,6 +39,7 @@ def test_sums_have_the_same_bits_on_avx2_and_here() -> None:
     here = on_vectors(sums, *rows)
     narrow = on_vectors(sums, *rows, target=Target.avx2())
     assert [a.tobytes() for a in here] == [a.tobytes() for a in narrow]
+    assert here[0].tobytes() == here[1].tobytes()  # one by one or all at once
 
 
 def test_choices_let_nan_through() -> None:
