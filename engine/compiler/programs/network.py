@@ -13,9 +13,7 @@ from engine.compiler.kernels.dense import (
     STORED,
     Product,
     Rows,
-    WeightGradient,
     product,
-    weight_gradient,
 )
 from engine.compiler.kernels.dots import DotHead, dot_head
 from engine.compiler.kernels.draws import sub_key
@@ -23,6 +21,7 @@ from engine.compiler.kernels.heads import TALLIES
 from engine.compiler.kernels.layout import LayerLayout
 from engine.compiler.kernels.transposition import RowGradient, row_gradient, transposition
 from engine.compiler.kernels.updates import UpdateKernels
+from engine.compiler.kernels.weights import WeightGradient, weight_gradient
 from engine.compiler.programs.regions import Regions
 from engine.compiler.programs.shape import ProgramShape
 

@@ -4,17 +4,24 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from engine.compiler.assembly.floating import flush_denormals
 from engine.compiler.assembly.ir import DOUBLE, Real
 from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
-from engine.compiler.jit import Target, compile_text
+from engine.compiler.jit import Target, compile_text, host
 from engine.execution.compiled.memory import aligned_zeros
 
 Array = NDArray[Any]
 DTYPES: dict[int, np.dtype[Any]] = {64: np.dtype(np.float64), 32: np.dtype(np.float32)}
+
+
+def target_with(registers: int, monkeypatch: pytest.MonkeyPatch) -> Target:
+    """This machine as if it had so many registers; marked, so that two numbers are two targets, two codes."""
+    monkeypatch.setattr(Target, "registers", property(lambda _: registers))
+    return Target(host().cpu, f"{host().features},{'+sse' if registers < 32 else '+sse2'}")
 
 
 def on_vectors(

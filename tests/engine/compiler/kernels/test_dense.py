@@ -2,7 +2,8 @@
 
 import pytest
 
-from engine.compiler.jit import Target, host
+from engine.compiler.jit import Target
+from tests.engine.compiler.machine import target_with
 from tests.engine.compiler.plans import make_plan
 from tests.engine.execution.compiled.test_executor import assert_same, fingerprint
 
@@ -36,19 +37,12 @@ def test_panels_taken_by_two_train_to_the_bits_of_panels_taken_one_by_one(batch:
     assert fingerprint(plan, state, [2], Target.avx2()) == fingerprint(plan, state, [2])
 
 
-@pytest.mark.parametrize("sizes", [[3, 5, 2], [7, 9, 1], [1, 8, 1], [9, 16, 17], [30, 61, 3]])
-@pytest.mark.parametrize("batch", [1, 3, 16])
-def test_sums_taken_in_parts_train_to_the_bits_of_sums_taken_together(
-    sizes: list[int], batch: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("batch", [5, 6, 7, 59])
+def test_tall_tiles_train_to_the_bits_of_flat_ones(
+    batch: int, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fewer registers hold fewer sums over the rows; how each is summed stays the same, on whatever CPU."""
-    plan, state = make_plan(sizes, rows=19, batch=batch, epochs=2)
-    found = []
-    for registers, mark in ((16, ",+sse"), (32, ",+sse2")):  # marked: two targets, two codes
-        monkeypatch.setattr(Target, "registers", _always(registers))
-        found.append(fingerprint(plan, state, [2], Target(host().cpu, host().features + mark)))
-    assert found[0] == found[1]
-
-
-def _always(number: int) -> property:
-    return property(lambda _: number)
+    """Where few registers meet a great panel of weights, rows go through it by sixes, in groups of 48."""
+    plan, state = make_plan([300, 17, 300, 3], rows=61, batch=batch, epochs=2, precision=precision)
+    few, many = (fingerprint(plan, state, [2], target_with(n, monkeypatch)) for n in (16, 32))
+    assert few == many
