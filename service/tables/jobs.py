@@ -20,6 +20,7 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -241,7 +242,10 @@ def page(
     query = select(Job).where(Job.owner == owner)
     if status is not None:
         stored = Status.RUNNING if status == "canceling" else status
-        query = query.where(Job.status == stored)
+        # Bounds and an order, not "=": where PostgreSQL last counted its rows while nothing waited, it would
+        # rather take an index of the queued alone, and sort them all.
+        below = Job.status <= stored if after is None else tuple_(Job.status, Job.id) < (stored, after)
+        query = query.where(Job.status >= stored, below).order_by(Job.status.desc())
         if stored == Status.RUNNING:
             query = query.where(Job.cancel_requested.is_(status == "canceling"))
     for column, wanted in ((Job.dataset_id, dataset_id), (Job.name, name)):

@@ -244,7 +244,11 @@ def test_postgresql_keeps_to_the_order_of_a_queue_that_was_empty_when_it_counted
     with _explained(database, "EXPLAIN") as plans, database.session() as db:
         assert standing.look(db, "local", "job_queued_2000", count_up_to=500)
         assert claims.claim_next(db, "w", claim_id="next", lease_seconds=60)
+        first_page = jobs.page(db, "local", limit=20, status="queued")
+        assert jobs.page(db, "local", limit=20, status="queued", after=first_page.next).items
     database.close()
     of_the_queue = [plan for _, plan in plans if "ix_jobs_queued on" in plan]
     assert len(of_the_queue) == 2
-    assert not re.search(r"Sort Key: .*priority", "\n".join(plan for _, plan in plans))
+    assert not re.search(r"Sort Key: .*(priority|id DESC)", "\n".join(plan for _, plan in plans))
+    pages = [plan for statement, plan in plans if "ORDER BY jobs.status DESC" in statement]
+    assert ["ix_jobs_owner_status_id" in plan for plan in pages] == [True, True]
