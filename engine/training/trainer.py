@@ -148,30 +148,34 @@ class Trainer:
         """
         epochs = 1
         while not self.done:
-            first, started = self.epoch + 1, time.perf_counter()
+            first, before = self.epoch + 1, self.seconds
             progress = self._run(epochs)
-            spent = time.perf_counter() - started
-            self.seconds += spent
             if len(progress.rows):
                 yield HistoryBlock(first, dict(zip(self._plan.columns, progress.rows.T.copy(), strict=True)))
             if progress.diverged is not None:
                 raise Diverged(progress.diverged)
             self._enforce_deadline()
-            epochs = self._next_chunk(epochs, spent, seconds)
+            epochs = self._next_chunk(epochs, self.seconds - before, seconds)
 
     def _run(self, epochs: int) -> Progress:
         """Trains a chunk, and keeps the states on its way of which a snapshot is planned."""
         recorder, last = self._recorder, self.epoch + epochs
         if recorder is None:
-            return self._executor.run(epochs)
+            return self._train(epochs)
         rows = []
         while True:
-            progress = self._executor.run(min(last - self.epoch, recorder.until_next(self.epoch)))
+            progress = self._train(min(last - self.epoch, recorder.until_next(self.epoch)))
             rows.append(progress.rows)
             if progress.diverged is None and recorder.is_due(self.epoch):
                 recorder.record(self._executor.state)  # else it is not even read
             if progress.diverged is not None or self.epoch >= last or self._is_over:
                 return Progress(np.concatenate(rows), progress.diverged)
+
+    def _train(self, epochs: int) -> Progress:
+        started = time.perf_counter()
+        progress = self._executor.run(epochs)
+        self.seconds += time.perf_counter() - started  # of training alone: what is kept of it costs its own
+        return progress
 
     def _enforce_deadline(self) -> None:
         deadline = self._spec.training.max_seconds

@@ -72,24 +72,24 @@ _REQUEST_BODY = {"required": True, "content": {"application/json": {"schema": bo
 @blueprint.answer(202, JobDetailSchema(), headers=POLLING)
 def create_job() -> Told:
     """Queue a training."""
-    order = _order()
-    facts = _facts(order)  # before the transaction, as all that can be: writers wait for one another
+    document, outlook = json_body(), running().outlook
+    with running().database.reading() as db:  # all that can be, for those who write wait for one another
+        order = _order(db, document)
+        outlook.foresee(db)
+        outlook.measure(db)
+    facts = _facts(order)
     with running().database.session() as db:
         check_queue(db)
         job = _add(db, order, facts)
-        document = created_detail(db, job)
-        answer = jsonify(document), 202, polling_headers(document)
+        created = created_detail(db, job)
+        answer = jsonify(created), 202, polling_headers(created)
         remember(db, *answer)
     running().broker.send(job.id)  # after the commit; should it fail, the sweeper sends
     return answer
 
 
-def _order() -> Order:
-    document, outlook = json_body(), running().outlook
-    with running().database.reading() as db:
-        outlook.foresee(db)  # what is known now need not be looked for in the transaction that writes
-        outlook.measure(db)
-        return read_order(partial(datasets.find, db, owner()), document)
+def _order(db: Transaction, document: Any) -> Order:
+    return read_order(partial(datasets.find, db, owner()), document)
 
 
 def _facts(order: Order) -> dict[str, Any]:
@@ -119,7 +119,9 @@ def _add(db: Transaction, order: Order, facts: dict[str, Any]) -> Job:
 @blueprint.answer(200, ValidationSchema())
 def validate_job() -> Response:
     """Check a job's body and fill in its defaults; nothing is queued."""
-    order = _order()
+    document = json_body()
+    with running().database.reading() as db:
+        order = _order(db, document)
     expected = estimate(order.spec, order.profile, order.other)
     return jsonify(
         {

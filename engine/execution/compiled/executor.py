@@ -30,8 +30,8 @@ from engine.execution.tally import deviation_square
 from engine.nn.optimizers import OPTIMIZERS
 from engine.randomness import stream_key
 
-FIRST_RATES = 64
-"""Learning rates that are handed over at first: chunks begin with single epochs."""
+RATES_AHEAD = 64
+"""Learning rates that are handed over in advance: chunks begin with single epochs."""
 
 
 class CompiledExecutor:
@@ -200,7 +200,7 @@ class CompiledExecutor:
         """Gives the program the learning rates of the epochs before `last`, and of some to come."""
         known = len(self._rates)
         if known < last:
-            ahead = min(max(last, 2 * known, FIRST_RATES), self._plan.epochs)
+            ahead = min(max(last, known + RATES_AHEAD), self._plan.epochs)
             self._rates = np.append(self._rates, self._plan.learning_rates(known, ahead))
             self._hand_over(rates=self._rates)
 

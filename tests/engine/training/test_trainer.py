@@ -1,5 +1,6 @@
 """Trainings: the tutorial's numbers, resumed anywhere to the bit, stopped for every reason."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from engine.errors import BadModel, Diverged
 from engine.execution.choice import EXECUTORS
 from engine.registry import UnknownName
 from engine.training.records.history import HistoryBlock
+from engine.training.records.snapshots import Budget, Recorder
 from engine.training.trainer import Trainer
 from tests.engine.trainings import SEED_DOCUMENT, SEED_TABLE, mixed_table, run, same_bits, spec_for
 
@@ -168,6 +170,20 @@ class TestEarlyStopping:
         made = trainer(quick(epochs=60, early_stopping={"metric": metric, "patience": 12}))
         values = run(made).columns[metric]
         assert len(values) == min(int(values.argmax()) + 1 + 12, 60)
+
+
+def test_seconds_are_of_training_and_not_of_what_is_kept_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    def slowly(_recorder: Recorder, _state: object) -> None:
+        now[0] += 100.0
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(Recorder, "record", slowly)
+    made = trainer(quick(epochs=5), budget=Budget())
+    run(made)
+    assert now[0] >= 500.0
+    assert made.seconds == 0.0
 
 
 class TestEnding:
