@@ -92,7 +92,9 @@ def training_of(seed: int) -> dict[str, Any]:
     """A training drawn by a seed: odd widths, depths, batches and all that shapes a program."""
     draw = random.Random(seed)
     outputs = draw.choice([1, 1, 2, 3, 7, 16, 17, 40])
-    sizes = [draw.randint(1, 70), *(draw.randint(1, 50) for _ in range(draw.randint(0, 3))), outputs]
+    many = draw.random() < 0.3  # inputs, whose panels of weights are taken by other tiles
+    inputs = draw.randint(257, 300) if many else draw.randint(1, 70)
+    sizes = [inputs, *(draw.randint(1, 50) for _ in range(draw.randint(0, 3))), outputs]
     kinds = [name for name, loss in LOSSES if ("multiclass" if outputs > 1 else "binary") in loss.tasks]
     names = ["sgd", "adam", "adamw", "rmsprop", "adagrad"]
     return {
@@ -101,7 +103,7 @@ def training_of(seed: int) -> dict[str, Any]:
         "output_activation": draw.choice(["linear", "tanh"]),
         "loss": draw.choice(kinds),
         "choice": optimizer(draw.choice(names), clip_norm=draw.choice([None, 1.0])),
-        "rows": draw.choice([1, 2, 7, 30, 65]),
+        "rows": 65 if many else draw.choice([1, 2, 7, 30, 65]),
         "validation": draw.choice([0, 1, 9]),
         "batch": draw.choice([None, 1, 2, 8, 13]),
         "dropout": draw.choice([0.0, 0.3]),
