@@ -2,7 +2,6 @@
 
 import json
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -53,14 +52,19 @@ class _Zygote:
         """Hands it files; says whether it is there to take them."""
         try:
             return bool(socket.send_fds(self.door, [b"f"], descriptors))
-        except ConnectionError:
+        except OSError:
             return False
 
     def is_there(self) -> bool:
-        """Whether its end of the door is open: the kernel shuts it before those who die with it know."""
-        door = select.poll()
-        door.register(self.door, select.POLLHUP)
-        return not door.poll(0)
+        """Whether it answers.
+
+        That its end of the door is open says nothing: its children die with the thread that forked them,
+        and the door shuts with its last thread.
+        """
+        with suppress(OSError):
+            self.door.sendall(b"?")
+            return self.door.recv(1) == BEGUN
+        return False
 
     def end(self) -> None:
         """Ends it, and its children with it."""
@@ -170,7 +174,12 @@ class Decoder:
 
     def _is_there(self, zygote: _Zygote) -> bool:
         with self._lock:
-            return self._zygote is zygote and zygote.is_there()
+            if self._zygote is not zygote:
+                return False
+            if not zygote.is_there():
+                self._zygote = None
+                zygote.end()
+            return self._zygote is zygote
 
     def _died(self, *, late: bool) -> Exception:
         if late:
@@ -218,6 +227,7 @@ def _start() -> _Zygote:
             stdout=subprocess.DEVNULL,
             env=kept | alone,
         )
+    ours.settimeout(START_SECONDS)
     return _Zygote(process, ours)
 
 

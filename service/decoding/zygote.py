@@ -22,13 +22,16 @@ from engine.data.reading.options import Bounds, Reading
 from engine.errors import BadData
 from service.processes import die_with_parent, keep_for_good
 
-BEGUN = b"."  # what a child says first: an end after it is the file's doing
+BEGUN = b"."  # "here I am": what a child says first (an end after it is the file's doing), and who is asked
 END = b"\n"  # an answer without it was cut off
 LARGEST_QUESTION = 2**20
 
 
 def main(door: socket.socket) -> None:
-    """Forks for every three files that come through the door: a conversation, a source and a target."""
+    """Forks for every three files that come through the door: a conversation, a source and a target.
+
+    Whoever sends none asks whether this is there.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the end is that of the process behind the door
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no child is waited for
@@ -38,7 +41,9 @@ def main(door: socket.socket) -> None:
         said, descriptors, _, _ = socket.recv_fds(door, 1, 3)
         if not said:
             return
-        if os.fork() == 0:
+        if not descriptors:
+            door.sendall(BEGUN)
+        elif os.fork() == 0:
             die_with_parent(zygote)
             door.close()
             _answer(*descriptors)

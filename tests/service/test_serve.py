@@ -8,7 +8,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +90,14 @@ def answers(port: int, request: bytes) -> bytes:
 
 @pytest.mark.system
 def test_heads_that_never_end_are_ended_and_hold_nobody_up(api: int) -> None:
-    slow = [socket.create_connection(("127.0.0.1", api), 20) for _ in range(200)]
-    for connection in slow:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
-    quick = answers(api, SIGN_OF_LIFE)
-    assert quick.startswith(b"HTTP/1.1 200")
-    for connection in slow:
-        said = connection.recv(4096)
-        assert said == b"" or said.startswith(b"HTTP/1.1 408")
-        connection.close()
+    with _connections(api, 200) as slow:
+        for connection in slow:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        quick = answers(api, SIGN_OF_LIFE)
+        assert quick.startswith(b"HTTP/1.1 200")
+        for connection in slow:
+            said = connection.recv(4096)
+            assert said == b"" or said.startswith(b"HTTP/1.1 408")
 
 
 @pytest.mark.system
@@ -112,23 +112,26 @@ def test_a_huge_head_is_refused(api: int) -> None:
 def test_stalled_bodies_hold_nothing_else_up(api: int) -> None:
     """More than there are threads to answer: those beyond the bound are refused, and all else goes on."""
     head = WRITE + b"Content-Length: 1000000\r\n\r\nx,y\n"
-    stalled = [socket.create_connection(("127.0.0.1", api), 20) for _ in range(120)]
-    for connection in stalled:
-        connection.sendall(head)
-    most_stalled = 2 * 16  # two processes, each half of its readers
-    eventually(lambda: len(_answered(stalled)) >= len(stalled) - most_stalled, what="the others are refused")
-    refused = _answered(stalled)
-    for connection in refused:
-        said = connection.recv(4096)
-        assert said.startswith(b"HTTP/1.1 503")
-        assert b"retry-after: 1" in said
-        assert b"too_many_bodies" in said
-    for _ in range(20):
-        assert answers(api, SIGN_OF_LIFE).startswith(b"HTTP/1.1 200")
-    for connection in stalled:
-        connection.close()
+    with _connections(api, 120) as stalled:
+        for connection in stalled:
+            connection.sendall(head)
+        others = len(stalled) - 2 * 16  # two processes, each half of its readers
+        eventually(lambda: len(_answered(stalled)) >= others, what="the others are refused")
+        for connection in _answered(stalled):
+            refused = HTTPResponse(connection)
+            refused.begin()
+            assert (refused.status, refused.getheader("Retry-After")) == (503, "1")
+            assert b"too_many_bodies" in refused.read()
+        for _ in range(20):
+            assert answers(api, SIGN_OF_LIFE).startswith(b"HTTP/1.1 200")
     upload = WRITE + b"Content-Length: 100000\r\n\r\nx,y\n" + b"1,2\n" * 24_999
     eventually(lambda: answers(api, upload).startswith(b"HTTP/1.1 201"), what="bodies are read again")
+
+
+@contextmanager
+def _connections(port: int, count: int) -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(socket.create_connection(("127.0.0.1", port), 20)) for _ in range(count)]
 
 
 def _answered(connections: list[socket.socket]) -> list[socket.socket]:
@@ -139,12 +142,11 @@ def _answered(connections: list[socket.socket]) -> list[socket.socket]:
 @pytest.mark.system
 def test_the_body_of_a_request_without_a_good_key_is_not_read(keyed_api: int) -> None:
     for key in (b"", b"Authorization: Bearer gradhouse_wrong\r\n"):
-        stalled = [socket.create_connection(("127.0.0.1", keyed_api), 20) for _ in range(120)]
-        for connection in stalled:
-            connection.sendall(WRITE + key + b"Content-Length: 1000000\r\n\r\n")
-        for connection in stalled:
-            assert connection.recv(4096).startswith(b"HTTP/1.1 401")
-            connection.close()
+        with _connections(keyed_api, 120) as stalled:
+            for connection in stalled:
+                connection.sendall(WRITE + key + b"Content-Length: 1000000\r\n\r\n")
+            for connection in stalled:
+                assert connection.recv(4096).startswith(b"HTTP/1.1 401")
 
 
 @pytest.mark.system
