@@ -12,10 +12,10 @@ from service.api.orders import PRIORITIES
 from service.api.parts import missing, owner, running
 from service.errors import problem_document
 from service.tables import jobs, standing
-from service.tables.base import Transaction
 from service.tables.events import Move
 from service.tables.forecast import Forecast, Place, seconds_left
 from service.tables.jobs import Job, Status
+from service.tables.plain import Source
 from service.tables.standing import Standing
 from service.web.schemas import Answer, Moment, moment
 
@@ -181,7 +181,7 @@ class JobDetailSchema(JobSchema):
     transitions = fields.List(fields.Nested(TransitionSchema), required=True)
 
 
-def detail(db: Transaction, job_id: str) -> dict[str, Any]:
+def detail(db: Source, job_id: str) -> dict[str, Any]:
     """The owner's job with what stands in other rows; raises ServiceError where there is none."""
     found = standing.look(db, owner(), job_id, count_up_to=running().outlook.near)
     if found is None:
@@ -189,12 +189,12 @@ def detail(db: Transaction, job_id: str) -> dict[str, Any]:
     return _detail(db, found)
 
 
-def created_detail(db: Transaction, job: Job) -> dict[str, Any]:
+def created_detail(db: Source, job: Job) -> dict[str, Any]:
     """Like `detail`, of a job that this transaction has created: its log need not be read."""
     return _detail(db, Standing(job, [Move(job.status, job.created_at, jobs.CREATED)], None, None))
 
 
-def _detail(db: Transaction, found: Standing) -> dict[str, Any]:
+def _detail(db: Source, found: Standing) -> dict[str, Any]:
     job, silence, outlook = found.job, found.silence, running().outlook
     if not job.done:
         outlook.foresee(db)
@@ -212,7 +212,7 @@ def _detail(db: Transaction, found: Standing) -> dict[str, Any]:
     }
 
 
-def find_job(db: Transaction, job_id: str) -> Job:
+def find_job(db: Source, job_id: str) -> Job:
     """The owner's job; raises ServiceError where there is none."""
     job = jobs.find(db, owner(), job_id)
     if job is None:

@@ -28,6 +28,7 @@ from service.scopes import Scope
 from service.tables import datasets, events, jobs, models, queue
 from service.tables.base import Transaction
 from service.tables.jobs import Job, Status
+from service.tables.plain import Source
 from service.web.bodies import json_body
 from service.web.conditional import tagged
 from service.web.contract import Blueprint
@@ -73,7 +74,7 @@ _REQUEST_BODY = {"required": True, "content": {"application/json": {"schema": bo
 def create_job() -> Told:
     """Queue a training."""
     document, outlook = json_body(), running().outlook
-    with running().database.reading() as db:  # all that can be, for those who write wait for one another
+    with running().database.looking() as db:  # all that can be, for those who write wait for one another
         order = _order(db, document)
         outlook.foresee(db)
         outlook.measure(db)
@@ -88,7 +89,7 @@ def create_job() -> Told:
     return answer
 
 
-def _order(db: Transaction, document: Any) -> Order:
+def _order(db: Source, document: Any) -> Order:
     return read_order(partial(datasets.find, db, owner()), document)
 
 
@@ -120,7 +121,7 @@ def _add(db: Transaction, order: Order, facts: dict[str, Any]) -> Job:
 def validate_job() -> Response:
     """Check a job's body and fill in its defaults; nothing is queued."""
     document = json_body()
-    with running().database.reading() as db:
+    with running().database.looking() as db:
         order = _order(db, document)
     expected = estimate(order.spec, order.profile, order.other)
     return jsonify(
@@ -152,7 +153,7 @@ def list_jobs(query: Mapping[str, Any]) -> Response:
 def read_job(job_id: str) -> Told:
     """Read one job; 200 as long as the id exists. `Prefer: wait=20` answers as soon as it is done."""
     headers = wait_for(partial(_is_done, job_id))
-    with running().database.reading() as db:
+    with running().database.looking() as db:
         document = detail(db, job_id)
     if not document["done"]:
         headers["Retry-After"] = str(retry_after(document))
@@ -181,7 +182,7 @@ def read_job_result(job_id: str) -> AnyResponse | Told:
 
 
 def _is_done(job_id: str) -> bool:
-    with running().database.reading() as db:
+    with running().database.looking() as db:
         return find_job(db, job_id).done
 
 

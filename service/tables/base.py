@@ -168,6 +168,12 @@ class Database:
             yield db
 
     @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """Like `reading`, for statements of columns alone: a session costs as much as half a small query."""
+        with self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """All that is committed at one moment, however long the reading takes."""
         options = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from service.tables import queue
 from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page
 from service.tables.jobs import OPEN, Job
-from service.tables.plain import execute
+from service.tables.plain import Source, Whole, execute
 
 VALIDATION = "validation"  # the kind of the jobs that read large uploads
 _UNKNOWN: dict[str, Any] = {"row_count": 0, "columns": [], "warnings": []}
@@ -93,9 +93,10 @@ def rejection(db: Session, dataset: Dataset) -> dict[str, Any] | None:
     return error or {"code": "job_canceled", "detail": "the validation was canceled", "hint": "Upload again."}
 
 
-def find(db: Session, owner: str, dataset_id: str) -> Dataset | None:
-    """The owner's dataset, or None."""
-    return db.scalar(_FIND, {"id": dataset_id, "owner": owner})
+def find(db: Source, owner: str, dataset_id: str) -> Dataset | None:
+    """The owner's dataset, to be read, or None."""
+    row = execute(db, _FIND, {"id": dataset_id, "owner": owner}).first()
+    return None if row is None else _DATASET.made_of(row)
 
 
 def hold(db: Session, owner: str, dataset_id: str) -> bool:
@@ -105,7 +106,8 @@ def hold(db: Session, owner: str, dataset_id: str) -> bool:
 
 # Built once: they are run for every job.
 _mine = (Dataset.id == bindparam("id"), Dataset.owner == bindparam("owner"))
-_FIND = select(Dataset).where(*_mine)
+_DATASET = Whole(Dataset)
+_FIND = select(*_DATASET.columns).where(*_mine)
 _HOLD = select(Dataset.id).where(*_mine).with_for_update(read=True, key_share=True)
 
 

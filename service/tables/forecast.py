@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, bindparam, case, func, select
-from sqlalchemy.orm import Session
 
 from service.tables.events import Event
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job
-from service.tables.plain import execute
+from service.tables.plain import Source, execute
 
 LOOKED_AT = 500  # ids of the log, from its end: their jobs tell the pace
 HALF_LIFE_SECONDS = 5.0  # after which a job tells half as much of it
@@ -92,7 +91,7 @@ class Forecast:
         return max(alone, others / max(self.workers, 1) - age)
 
 
-def look(db: Session, slice_seconds: float) -> Forecast:
+def look(db: Source, slice_seconds: float) -> Forecast:
     """Looks at the queue, at what runs, and at the jobs of the end of the log."""
     seen_at = time.monotonic()
     pace = _pace(db)
@@ -114,7 +113,7 @@ def look(db: Session, slice_seconds: float) -> Forecast:
     )
 
 
-def _pace(db: Session) -> float | None:
+def _pace(db: Source) -> float | None:
     """Seconds that a unit of work takes, each job weighed by when the log last told of it."""
     told = {row.job_id: row.at for row in execute(db, _LATELY)}
     trained = execute(db, _TRAINED, {"ids": [*told]}).all()
@@ -129,7 +128,7 @@ def _pace(db: Session) -> float | None:
 
 
 def _waiting(
-    db: Session, pace: float, slice_seconds: float, free: list[float]
+    db: Source, pace: float, slice_seconds: float, free: list[float]
 ) -> tuple[dict[Place, Waiting], Waiting]:
     """The head of the queue, each job given to the worker that is `free` first, and the rest."""
     heapq.heapify(free)

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from service.tables import deliveries, events
 from service.tables.base import Base, Page, database_now, read_page, table_of
 from service.tables.deliveries import Notice
-from service.tables.plain import execute
+from service.tables.plain import Source, Whole, execute
 
 
 class Status(StrEnum):
@@ -118,6 +118,8 @@ class Job(Base):
         """The priority as users write it."""
         return Priority(self.priority).name.lower()
 
+
+JOB = Whole(Job)
 
 # Written as literals: neither database uses a partial index for a bound parameter.
 IS_QUEUED: ColumnElement[bool] = Job.status == literal_column("'queued'")
@@ -212,9 +214,10 @@ def _notice(job: Row[Any]) -> Notice:
     return Notice(job.id, job.webhook["url"], job.webhook["secret"], orjson.dumps(body).decode())
 
 
-def find(db: Session, owner: str, job_id: str) -> Job | None:
-    """The owner's job, or None."""
-    return db.scalar(_FIND, {"id": job_id, "owner": owner})
+def find(db: Source, owner: str, job_id: str) -> Job | None:
+    """The owner's job, to be read, or None."""
+    row = execute(db, _FIND, {"id": job_id, "owner": owner}).first()
+    return None if row is None else JOB.made_of(row)
 
 
 def goes_on(db: Session, owner: str, job_id: str) -> bool:
@@ -224,7 +227,7 @@ def goes_on(db: Session, owner: str, job_id: str) -> bool:
 
 # Built once, here and for all that is done with every job: to build a statement takes longer than to run it.
 _this_one = and_(Job.id == bindparam("id"), Job.owner == bindparam("owner"))
-_FIND = select(Job).where(_this_one)
+_FIND = select(*JOB.columns).where(_this_one)
 _GOES_ON = select(Job.id).where(_this_one, OPEN)
 
 

@@ -6,14 +6,13 @@ from math import inf
 from threading import Lock
 
 from sqlalchemy import ColumnElement, Integer, bindparam, func, select, tuple_
-from sqlalchemy.orm import Session
 
 from service.tables import forecast, queue
 from service.tables.base import database_now
 from service.tables.events import Event
 from service.tables.forecast import Forecast, Place
 from service.tables.jobs import DONE, IS_QUEUED, Job, Status
-from service.tables.plain import execute
+from service.tables.plain import Source, execute
 
 NEAR = 500  # places from the head that are counted one by one
 EVERY = 250  # places between two milestones
@@ -47,7 +46,7 @@ class Outlook:
         self.jobs_a_second = TINY_JOBS_A_SECOND
         self._lengths: dict[str | None, tuple[int, float]] = {}  # by owner, and until when they are fresh
 
-    def waiting(self, db: Session, most: int, owner: str | None = None) -> int:
+    def waiting(self, db: Source, most: int, owner: str | None = None) -> int:
         """How many jobs wait, of one owner or of all: exact near `most`, else as it was within a second."""
         length, until = self._lengths.get(owner, (most, 0.0))
         if length < most - MARGIN and time.monotonic() < until:
@@ -58,7 +57,7 @@ class Outlook:
         self._lengths[owner] = length, time.monotonic() + FRESH_SECONDS
         return length
 
-    def foresee(self, db: Session) -> None:
+    def foresee(self, db: Source) -> None:
         """Looks anew when jobs will end, where the last look is no longer fresh."""
         began = time.monotonic()
         if began < self._forecast_until:
@@ -74,7 +73,7 @@ class Outlook:
         """How many places a look at a job is to count: most jobs of a queue with milestones are far away."""
         return 0 if self._fresh else NEAR
 
-    def position(self, db: Session, job: Job, counted: int | None = None) -> int | None:
+    def position(self, db: Source, job: Job, counted: int | None = None) -> int | None:
         """Which job from now this one is to be taken: 1 is the next; None for one that is not queued.
 
         `counted`: how many are ahead of it, where a look has counted them, up to `near`.
@@ -94,7 +93,7 @@ class Outlook:
     def _fresh(self) -> bool:
         return bool(self._milestones) and time.monotonic() < self._milestones_until
 
-    def _far(self, db: Session, place: Place) -> int:
+    def _far(self, db: Source, place: Place) -> int:
         with self._lock:
             if not self._fresh:
                 began = time.monotonic()
@@ -105,7 +104,7 @@ class Outlook:
         ahead = self._by_milestones(db, place, milestones)
         return _ahead(db, place, _ALL) if ahead is None else ahead
 
-    def _by_milestones(self, db: Session, place: Place, milestones: tuple[Place, ...]) -> int | None:
+    def _by_milestones(self, db: Source, place: Place, milestones: tuple[Place, ...]) -> int | None:
         """How many are ahead of a place; None for one that stands before the second milestone to come."""
         last = bisect_right(milestones, place) - 1
         first = 0
@@ -123,7 +122,7 @@ class Outlook:
             if passed and self._milestones[: len(passed)] == passed:
                 self._milestones = self._milestones[len(passed) :]
 
-    def measure(self, db: Session) -> float:
+    def measure(self, db: Source) -> float:
         """How many jobs end in a second, by the last minute; kept as `jobs_a_second` for a second."""
         now = time.monotonic()
         if now >= self._speed_until:
@@ -131,7 +130,7 @@ class Outlook:
         return self.jobs_a_second
 
 
-def _speed(db: Session) -> float:
+def _speed(db: Source) -> float:
     """Jobs that ended in a second, by the end of the log."""
     rows = execute(db, _LATELY).all()
     lately = [(row.status, (row.now - row.at).total_seconds()) for row in rows]
@@ -143,7 +142,7 @@ def _speed(db: Session) -> float:
     return max(ended, 1) / seconds
 
 
-def _ahead(db: Session, place: Place, most: int) -> int:
+def _ahead(db: Source, place: Place, most: int) -> int:
     """How many jobs are ahead of a place, counted up to `most`."""
     return int(execute(db, _AHEAD, {**place._asdict(), "most": most}).scalar_one())
 

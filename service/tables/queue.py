@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.tables import events
 from service.tables.base import new_id, table_of
 from service.tables.jobs import CREATED, IS_QUEUED, IS_RUNNING, Job, Priority, Status
-from service.tables.plain import execute
+from service.tables.plain import Source, execute
 from service.telemetry import current_request_id
 from service.telemetry.tracing import current_traceparent
 
@@ -110,12 +110,12 @@ def next_turn(db: Session, owner: str, priority: int) -> int:
     return max(served or 0, 0 if turns.own is None else turns.own + 1)
 
 
-def length(db: Session) -> int:
+def length(db: Source) -> int:
     """How many jobs wait for a worker."""
     return int(execute(db, _LENGTH).scalar_one())
 
 
-def length_of(db: Session, owner: str) -> int:
+def length_of(db: Source, owner: str) -> int:
     """How many jobs of the owner wait for a worker."""
     return int(execute(db, _LENGTH_OF, {"owner": owner}).scalar_one())
 

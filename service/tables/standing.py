@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Integer, String, bindparam, case, func, literal_column, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import aliased
 
 from service.tables import events
 from service.tables.base import database_now
 from service.tables.events import Event, Move
-from service.tables.jobs import IS_QUEUED, Job, Status
+from service.tables.jobs import IS_QUEUED, JOB, Job, Status
+from service.tables.plain import Source, execute
 
 
 class Silence(NamedTuple):
@@ -29,13 +30,14 @@ class Standing(NamedTuple):
     ahead: int | None  # how many are taken before it, up to what was counted; None unless it is queued
 
 
-def look(db: Session, owner: str, job_id: str, *, count_up_to: int) -> Standing | None:
+def look(db: Source, owner: str, job_id: str, *, count_up_to: int) -> Standing | None:
     """How the owner's job stands now; None where there is no such job."""
     this = {"job_id": job_id, "owner": owner, "most": count_up_to}
-    row = db.execute(_LOOK, this, execution_options={"populate_existing": True}).one_or_none()
+    row = execute(db, _LOOK, this).one_or_none()
     if row is None:
         return None
-    job, moves, now, told_at, ahead = row
+    *values, moves, now, told_at, ahead = row
+    job = JOB.made_of(values)
     return Standing(job, events.as_moves(moves), _silence(job, now, told_at), ahead if count_up_to else None)
 
 
@@ -56,7 +58,7 @@ _queued_ahead = select(_other.id).where(_other.status == literal_column("'queued
 _counted = _queued_ahead.correlate(Job).limit(bindparam("most", type_=Integer)).subquery()
 _ahead = select(func.count()).select_from(_counted)
 _LOOK = select(
-    Job,
+    *JOB.columns,
     events.MOVES,
     database_now(),
     _told_at.scalar_subquery(),

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from service.settings import Settings
-from service.tables import claims, jobs, wishes
+from service.tables import claims, wishes
 from service.tables.base import LOCAL_OWNER, Database
 from service.tables.claims import Claimed
 from service.tables.jobs import Job
@@ -130,7 +130,7 @@ def test_a_stopped_job_keeps_the_model_of_that_moment(
 ) -> None:
     job = post_job(training={"epochs": 1_000_000})
     with database.session() as db:
-        row = jobs.find(db, LOCAL_OWNER, job["id"])
+        row = db.get(Job, job["id"])
         assert row is not None
         row.stop_requested = True  # a worker sees the flag at its first look, and this test needs no thread
     train()

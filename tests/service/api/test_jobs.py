@@ -8,8 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.settings import Settings
-from service.tables import claims, jobs
-from service.tables.base import LOCAL_OWNER, Database
+from service.tables import claims
+from service.tables.base import Database
+from service.tables.jobs import Job
 from tests.servers import eventually
 from tests.service.api.answers import errors_of, json_of, problem_of
 from tests.service.api.conftest import ON_BOTH_DATABASES, SEED_SPEC, Post
@@ -221,7 +222,7 @@ def test_another_owners_job_is_not_found(client: FlaskClient, post_job: Post, se
     job = post_job()
     database = Database(settings.database)
     with database.session() as db:
-        row = jobs.find(db, LOCAL_OWNER, job["id"])
+        row = db.get(Job, job["id"])
         assert row is not None
         row.owner = "somebody"
     database.close()
