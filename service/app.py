@@ -52,6 +52,7 @@ from service.web import admission, bodies, encodings, observing, problems, reque
 from service.web.application import Application
 from service.web.conditional import with_etag
 from service.web.contract import Api
+from service.web.turns import Turns
 
 OPENAPI_URL = "/openapi.json"
 RETRY_SECONDS = "2"
@@ -95,7 +96,7 @@ def create_app(settings: Settings | None = None) -> Application:
         max_json_bytes=settings.max_json_bytes,
         max_depth=settings.max_depth,
     )
-    app.turns = admission.Turns(settings.api_threads)
+    app.turns = Turns(settings.api_threads)
     admission.install(
         app, parts.owner, app.turns, max_readers=settings.max_readers, threads=settings.api_threads
     )
@@ -135,7 +136,7 @@ def as_service_error(error: Exception) -> ServiceError | None:
     return None
 
 
-def _make_parts(settings: Settings, turns: admission.Turns) -> parts.Parts:
+def _make_parts(settings: Settings, turns: Turns) -> parts.Parts:
     database = Database(
         settings.database,
         synchronous=settings.sqlite_synchronous,

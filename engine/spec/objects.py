@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from engine.errors import Problem, escaped
@@ -148,6 +149,11 @@ def knob(rule: Rule, default: Any, help: str) -> Any:  # noqa: A002 - what it is
     return field(default=default, metadata={"knob": Knob(rule, default, help)})
 
 
-def knobs_of(section: Callable[..., Any]) -> dict[str, Knob]:
+def knobs_of(section: Callable[..., Any]) -> Mapping[str, Knob]:
     """The knobs of a dataclass, in order."""
+    return _knobs_of(section)
+
+
+@cache
+def _knobs_of(section: Callable[..., Any]) -> Mapping[str, Knob]:
     return {f.name: f.metadata["knob"] for f in dataclasses.fields(section) if "knob" in f.metadata}  # type: ignore[arg-type]  # every section is a dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ from engine.errors import BadSpec, escaped
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.losses import LOSSES
 from engine.spec.families import INIT, OPTIMIZER, SCHEDULE
-from engine.spec.objects import Choice, Section, knob
+from engine.spec.objects import Choice, Section, knob, knobs_of
 from engine.spec.rules import COLUMN, UNSET, Boolean, ListOf, Nullable, Number, OneOf, Report, Text
 from engine.spec.versions import completed, gaps
 
@@ -287,6 +287,8 @@ def encoded_width(column: ColumnProfile, preprocessing: Preprocessing) -> int:
 
 def _plain(value: Any) -> Any:
     """A part of the spec as JSON has it."""
+    if value is None or isinstance(value, str | int | float):  # most are
+        return value
     if isinstance(value, LossChoice):
         return value.name if value.expression is None else {"expression": value.expression}
     if isinstance(value, Choice):
@@ -295,5 +297,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(element) for element in value]
     if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {name: _plain(getattr(value, name)) for name in knobs_of(type(value))}
     return value

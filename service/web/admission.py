@@ -1,7 +1,4 @@
-"""Bounds how many requests a process answers, and how many bodies it reads, at once. Knows no resource.
-
-Threads that want the interpreter are served in no order, and some starve among eight; so requests queue for
-turns before they run. One that takes long goes on beside the others: nobody waits for the end of a slow one.
+"""Bounds how many bodies a process reads at once. Knows no resource.
 
 A body that stalls holds its thread until the client hangs up: the server ends slow heads, not slow bodies. So
 there are threads for so many readers beside those that answer, and one owner has half of the readers at most.
@@ -14,78 +11,20 @@ request on it would stay without an answer.
 """
 
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Response, request
 
 from service.errors import ServiceError
+from service.web.turns import Turns
 
-TURN_SECONDS = 0.005  # a prediction takes 0.2 ms
 # As much as a client sends in one go; what is longer is its to send again, on another connection.
 DRAINED_BYTES = 2**16
 REFUSED = (
     ""  # the owner of bodies that are read only to be thrown away: whoever sends them, half of the readers
 )
 _BODY = "gradhouse.body"  # in the environ: others put what unpacks it in its place
-
-
-class Turns:
-    """One request at a time, first come, first served; beside it those that took longer: `most` in all."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._running = most, 0
-        self._holder: int | None = None  # the thread whose turn it is
-        self._since = 0.0
-        self._waiting: deque[tuple[int, threading.Lock]] = deque()
-        self._lock = threading.Lock()
-
-    def enter(self) -> None:
-        """Waits for this thread's turn, or until whose turn it is takes too long."""
-        thread = threading.get_ident()
-        with self._lock:
-            if self._holder is None and self._running < self._most:
-                self._take(thread)
-                return
-            gate = threading.Lock()
-            gate.acquire()
-            self._waiting.append((thread, gate))
-        while not gate.acquire(timeout=TURN_SECONDS):
-            with self._lock:
-                if self._waiting and self._waiting[0][1] is gate and self._may_overtake():
-                    self._waiting.popleft()
-                    self._take(thread)
-                    return
-
-    def leave(self) -> None:
-        """Gives the turn to who has waited longest, unless it was taken already."""
-        with self._lock:
-            self._running -= 1
-            if self._holder == threading.get_ident():
-                self._pass_on()
-
-    def hand_over(self) -> None:
-        """Gives the turn away before a wait for something else; this thread goes on beside the others."""
-        with self._lock:
-            if self._holder == threading.get_ident() and self._running < self._most:
-                self._pass_on()
-
-    def _pass_on(self) -> None:
-        self._holder = None
-        if self._waiting:
-            thread, gate = self._waiting.popleft()
-            self._take(thread)
-            gate.release()
-
-    def _take(self, thread: int) -> None:
-        self._running += 1
-        self._holder, self._since = thread, time.monotonic()
-
-    def _may_overtake(self) -> bool:
-        late = self._holder is None or time.monotonic() - self._since > TURN_SECONDS
-        return late and self._running < self._most
 
 
 class Readers:
@@ -159,7 +98,7 @@ class Body:
         finally:
             self._readers.leave(owner)  # first: who waits for a turn no longer waits for bytes
             if not keeps_turn:
-                self._turns.enter()
+                self._turns.enter(request.endpoint)
         if size < 0 or (size and not data):  # the end
             self._left = 0
         elif self._left is not None:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable
 from typing import IO, Any, cast
 
 from flask import Flask
+from flask import request as current_request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask.wrappers import Request, Response
 from werkzeug.routing import MapAdapter
 from werkzeug.utils import cached_property
 
-from service.web.admission import Turns
+from service.web.turns import Turns
 
 # Addresses known by heart, a kilobyte each: the few that are asked again and again. Paths are strangers' to
 # choose, and those of jobs come and go.
@@ -55,15 +56,15 @@ class Application(Flask):
         self.found: dict[tuple[str, str], Any] = {}  # by method and path
         self.turns = Turns(sys.maxsize)
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def full_dispatch_request(self, *context: Any) -> Any:
         """Answers as Flask does, in turns: threads are in one another's way.
 
         A stream, whose pieces the server asks for only afterwards, holds a thread and no turn. Most of those
         who wait for a body hold none either: see service.web.admission.
         """
-        self.turns.enter()
+        self.turns.enter(current_request.endpoint)
         try:
-            return self.wsgi_app(environ, start_response)
+            return super().full_dispatch_request(*context)  # of Flask 3.2 and later
         finally:
             self.turns.leave()
 

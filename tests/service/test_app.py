@@ -22,7 +22,7 @@ from service.app import as_service_error, create_app
 from service.error_kinds import KINDS
 from service.settings import Settings
 from service.tables.base import Conflict, Database
-from service.web import admission
+from service.web import turns
 from service.web.openapi import METHODS, operations
 from tests.servers import ValkeyServer, eventually
 from tests.service.api.answers import json_of, problem_of
@@ -210,7 +210,7 @@ def test_errors_of_other_rooms_have_their_answers() -> None:
 def test_who_waits_for_the_database_to_write_holds_up_no_reader(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "TURN_SECONDS", 60)  # nobody may be overtaken
+    monkeypatch.setattr(turns, "TURN_SECONDS", 60)  # nobody may be overtaken
     app = create_app(settings)
     answers = SimpleQueue[int]()
 

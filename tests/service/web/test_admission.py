@@ -1,8 +1,6 @@
 """Who may read a body: with threads, and a client that stalls where a test needs one."""
 
 import threading
-import time
-from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from queue import SimpleQueue
@@ -14,100 +12,9 @@ from flask import Flask, request
 from service.errors import ServiceError
 from service.web import admission
 from service.web.application import Application
-from tests.servers import eventually
+from service.web.turns import Turns
 
 MOST = 4
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    eventually(condition, what="the threads come so far")
-
-
-def test_turns_come_in_the_order_of_asking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "TURN_SECONDS", 60)
-    turns, served = admission.Turns(8), list[int]()
-
-    def ask(number: int) -> None:
-        turns.enter()
-        served.append(number)
-        turns.leave()
-
-    turns.enter()
-    threads = []
-    for number in range(6):
-        threads.append(threading.Thread(target=ask, args=(number,)))
-        threads[-1].start()
-        _wait_until(lambda: len(turns._waiting) == len(threads))
-    assert served == []
-    turns.leave()
-    for thread in threads:
-        thread.join()
-    assert served == [0, 1, 2, 3, 4, 5]
-
-
-def test_who_waits_for_something_else_hands_over_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "TURN_SECONDS", 60)
-    turns, inside, end = admission.Turns(2), list[int](), threading.Event()
-
-    def ask(number: int) -> None:
-        turns.enter()
-        inside.append(number)
-        turns.hand_over()
-        turns.hand_over()  # it has nothing left to give
-        end.wait(20)
-        turns.leave()
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    _wait_until(lambda: len(inside) == 2 and len(turns._waiting) == 1)  # as many as may be answered at once
-    end.set()
-    for thread in threads:
-        thread.join()
-    assert sorted(inside) == [0, 1, 2]
-
-
-def test_who_takes_long_is_overtaken_and_goes_on_beside_the_others() -> None:
-    turns, inside, end = admission.Turns(3), list[int](), threading.Event()
-
-    def ask(number: int) -> None:
-        turns.enter()
-        inside.append(number)
-        end.wait(20)
-        turns.leave()
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(5)]
-    for thread in threads:
-        thread.start()
-    _wait_until(lambda: len(inside) == 3)
-    time.sleep(4 * admission.TURN_SECONDS)
-    assert len(inside) == 3  # as many as may be answered at once
-    end.set()
-    for thread in threads:
-        thread.join()
-    assert sorted(inside) == [0, 1, 2, 3, 4]
-    turns.enter()  # at once: nothing was lost
-    turns.leave()
-
-
-def test_no_turn_is_lost_among_many_threads() -> None:
-    turns, served = admission.Turns(4), list[int]()
-
-    def ask() -> None:
-        for number in range(500):
-            turns.enter()
-            served.append(number)
-            if number % 100 == 0:
-                time.sleep(2 * admission.TURN_SECONDS)  # overtaken
-            turns.leave()
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(served) == 4_000
-    assert (turns._running, turns._holder, len(turns._waiting)) == (0, None, 0)
 
 
 class Stalled:
@@ -138,7 +45,7 @@ def app() -> Application:
     """Answers two requests at a time, and reads the bodies of four."""
     made = Application(__name__)
     made.config["PROPAGATE_EXCEPTIONS"] = True
-    made.turns = admission.Turns(2)
+    made.turns = Turns(2)
 
     def owner() -> str:
         return request.headers.get("X-Owner", "local")

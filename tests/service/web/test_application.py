@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.test import EnvironBuilder
 
 from service.web import application
-from service.web.admission import Turns
 from service.web.application import Application
+from service.web.turns import Turns
 
 ADDRESSES = ["/things/a", "/things/b@3", "/things/a%2Fb", "/things/é", "/things/a/", "//things/a", "/nothing"]
 
@@ -45,7 +45,7 @@ class _Turns(Turns):
 
     taken = 0
 
-    def enter(self) -> None:
+    def enter(self, kind: str | None = None) -> None:
         self.taken += 1
 
     def leave(self) -> None:
