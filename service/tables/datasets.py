@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, String, bindparam, exists, or_, select, update
+from sqlalchemy import BigInteger, Index, String, bindparam, exists, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables import queue
-from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page
+from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page, table_of
 from service.tables.jobs import OPEN, Job
 from service.tables.plain import Source, Whole, execute
 
@@ -42,23 +42,21 @@ def add(
     sha256: str,
     size: int,
     source_sha256: str | None = None,
+    status: str = "ready",
 ) -> Dataset:
-    """A new dataset row; `profile` is the engine's profile document, `size` the stored bytes."""
-    dataset = Dataset(
-        id=new_id("ds"),
-        owner=owner,
-        name=name,
-        status="ready",
-        sha256=sha256,
-        source_sha256=source_sha256,
-        row_count=profile["row_count"],
-        bytes=size,
-        profile=profile,
-    )
-    db.add(dataset)
-    db.flush()
-    db.refresh(dataset)
-    return dataset
+    """A new dataset, detached; `profile` is the engine's profile document, `size` the stored bytes."""
+    row = {
+        "id": new_id("ds"),
+        "owner": owner,
+        "name": name,
+        "status": status,
+        "sha256": sha256,
+        "source_sha256": source_sha256,
+        "row_count": profile["row_count"],
+        "bytes": size,
+        "profile": profile,
+    }
+    return Dataset(**row, created_at=execute(db, _INSERT, row).scalar_one())
 
 
 def expect(
@@ -66,12 +64,10 @@ def expect(
 ) -> tuple[Dataset, Job]:
     """A dataset whose upload is still to be validated, and the job that does it; `reading` tells it how."""
     facts: dict[str, Any] = {"sha256": sha256, "source_sha256": sha256, "size": size}
-    dataset = add(db, owner=owner, name=name, profile=_UNKNOWN, **facts)
-    dataset.status = "validating"
+    dataset = add(db, owner=owner, name=name, profile=_UNKNOWN, status="validating", **facts)
     job = queue.add(
         db, owner=owner, dataset_id=dataset.id, spec=reading, name=name, kind=VALIDATION, epochs=1
     )
-    db.flush()
     return dataset, job
 
 
@@ -107,6 +103,7 @@ def hold(db: Session, owner: str, dataset_id: str) -> bool:
 # Built once: they are run for every job.
 _mine = (Dataset.id == bindparam("id"), Dataset.owner == bindparam("owner"))
 _DATASET = Whole(Dataset)
+_INSERT = insert(table_of(Dataset)).returning(Dataset.created_at)
 _FIND = select(*_DATASET.columns).where(*_mine)
 _HOLD = select(Dataset.id).where(*_mine).with_for_update(read=True, key_share=True)
 

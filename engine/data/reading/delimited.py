@@ -46,6 +46,7 @@ class CsvFrames:
         reading.check_names(self._header.names)
         self._schema = {f"c{i}": pl.String for i in range(len(self._header.names))}
         self._first_rows: list[int] = []  # of each part
+        self._first_frame: pl.DataFrame | None = None  # of the first part, until it is read again
         self._kinds: list[Kind] = ["open"] * len(self._header.names)
         self._types: list[ColumnType] = []
         self._notes: dict[str, str] = {}
@@ -67,7 +68,8 @@ class CsvFrames:
         columns, problems, count = self._columns(), Problems(), 0
         self._first_rows.clear()
         for part in self._parts():
-            frame = self._frame(part, problems)
+            frame, self._first_frame = self._first_frame, None
+            frame = self._frame(part, problems) if frame is None else frame
             self._first_rows.append(count)
             count += frame.height
             self._bounds.check(count, len(columns), count * len(columns))
@@ -88,7 +90,8 @@ class CsvFrames:
     def _assume_types(self) -> None:
         columns = self._columns()
         for part in islice(self._parts(), 1):
-            frame = self._frame(part, Problems())
+            frame = self._first_frame = self._quick(part)
+            frame = self._careful(part, Problems()) if frame is None else frame
             for column, cells in zip(columns, frame, strict=True):
                 column.add(cells)
         self._types = [column.type for column in columns]

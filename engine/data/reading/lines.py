@@ -99,11 +99,13 @@ class Part:
 def parts_of(source: BinaryIO, encoding: str, size: int = PART_BYTES) -> Iterator[Part]:
     """The source from where it stands, cut between rows into parts of about `size` bytes; raises BadData."""
     rest, line, line_end = b"", 1, b""
-    while data := source.read(size):
+    following = source.read(size)
+    while data := following:
+        following = source.read(size)
         whole = rest + (data if encoding == "utf-8" else data.decode(encoding).encode())
         line_end = line_end or (b"\r" if b"\r" in whole and b"\n" not in whole else b"\n")
         whole = whole.replace(b"\r", b"\n") if line_end == b"\r" else whole
-        cut = _last_row_end(whole)
+        cut = _last_row_end(whole) if following else len(whole)
         if cut:
             yield Part(whole[:cut], line)
             line += whole.count(b"\n", 0, cut)
@@ -112,8 +114,6 @@ def parts_of(source: BinaryIO, encoding: str, size: int = PART_BYTES) -> Iterato
             detail = f"line {line}: the row that begins here does not end within {MAX_ROW_BYTES:,} bytes"
             hint = "close every quote, and end lines with a line feed"
             raise BadData.because(detail, code="row_too_long", hint=hint)
-    if rest:
-        yield Part(rest, line)
 
 
 def _last_row_end(data: bytes) -> int:
