@@ -158,7 +158,7 @@ def preview_dataset(query: Mapping[str, Any]) -> dict[str, Any]:
 @blueprint.answer(200, page_schema(DatasetSchema()))
 def list_datasets(query: Mapping[str, Any]) -> Response:
     """List the datasets, newest first."""
-    with running().database.reading() as db:
+    with running().database.looking() as db:
         page = datasets.page(db, owner(), **query)
     return page_response(DatasetSchema(many=True).dump(page.items), page.next)
 

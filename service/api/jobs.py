@@ -140,7 +140,7 @@ def validate_job() -> Response:
 @blueprint.answer(200, page_schema(JobSchema()))
 def list_jobs(query: Mapping[str, Any]) -> Response:
     """List the jobs, newest first."""
-    with running().database.reading() as db:
+    with running().database.looking() as db:
         page = jobs.page(db, owner(), **query)
         if not all(job.done for job in page.items):
             running().outlook.foresee(db)

@@ -17,12 +17,13 @@ from sqlalchemy import JSON, Connection, Dialect, Double, MetaData, Select, Tabl
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from service.tables.connections import connect, for_reading
+from service.tables.plain import Source, Whole, execute
 from service.tables.turns import TooLong, Turns
 
 LOCAL_OWNER = "local"  # whose everything is until keys name owners
@@ -248,16 +249,14 @@ class Page(Generic[_T]):
     next: str | None
 
 
-def read_page(
-    db: Session, query: Select[_T], key: InstrumentedAttribute[str], *, limit: int, after: str | None
-) -> Page[_T]:
-    """The page of `query` that comes after the id `after`, ordered by the id column `key`, newest first."""
+def read_page(db: Source, whole: Whole[_T], query: Select[Any], *, limit: int, after: str | None) -> Page[_T]:
+    """The page of `query`, of whole rows, that comes behind the id `after`: newest first, to be read."""
+    key = whole.key
     if after is not None:
         query = query.where(key < after)
-    rows = list(db.scalars(query.order_by(key.desc()).limit(limit + 1)))
-    items = rows[:limit]
-    more = len(rows) > limit
-    return Page(items, str(getattr(items[-1], key.key)) if more else None)
+    rows = execute(db, query.order_by(key.desc()).limit(limit + 1)).all()
+    items = [whole.made_of(row) for row in rows[:limit]]
+    return Page(items, str(getattr(items[-1], key.name)) if len(rows) > limit else None)
 
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case

@@ -108,9 +108,10 @@ _FIND = select(*_DATASET.columns).where(*_mine)
 _HOLD = select(Dataset.id).where(*_mine).with_for_update(read=True, key_share=True)
 
 
-def page(db: Session, owner: str, *, limit: int, after: str | None = None) -> Page[Dataset]:
-    """The owner's datasets, newest first."""
-    return read_page(db, select(Dataset).where(Dataset.owner == owner), Dataset.id, limit=limit, after=after)
+def page(db: Source, owner: str, *, limit: int, after: str | None = None) -> Page[Dataset]:
+    """The owner's datasets, newest first, to be read."""
+    query = select(*_DATASET.columns).where(Dataset.owner == owner)
+    return read_page(db, _DATASET, query, limit=limit, after=after)
 
 
 def remove(db: Session, owner: str, dataset_id: str) -> bool:

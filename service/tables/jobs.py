@@ -232,7 +232,7 @@ _GOES_ON = select(Job.id).where(_this_one, OPEN)
 
 
 def page(
-    db: Session,
+    db: Source,
     owner: str,
     *,
     limit: int,
@@ -241,8 +241,8 @@ def page(
     dataset_id: str | None = None,
     name: str | None = None,
 ) -> Page[Job]:
-    """The owner's jobs, newest first; `status` as users see it, `canceling` included."""
-    query = select(Job).where(Job.owner == owner)
+    """The owner's jobs, newest first, to be read; `status` as users see it, `canceling` included."""
+    query = select(*JOB.columns).where(Job.owner == owner)
     if status is not None:
         stored = Status.RUNNING if status == "canceling" else status
         # Bounds and an order, not "=": where PostgreSQL last counted its rows while nothing waited, it would
@@ -253,4 +253,4 @@ def page(
             query = query.where(Job.cancel_requested.is_(status == "canceling"))
     for column, wanted in ((Job.dataset_id, dataset_id), (Job.name, name)):
         query = query if wanted is None else query.where(column == wanted)
-    return read_page(db, query, Job.id, limit=limit, after=after)
+    return read_page(db, JOB, query, limit=limit, after=after)

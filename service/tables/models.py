@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables.base import Base, Page, database_now, new_id, read_page, table_of
-from service.tables.plain import execute
+from service.tables.plain import Source, Whole, execute
 
 
 class Model(Base):
@@ -182,11 +182,14 @@ def parameters(db: Session, model_id: str) -> bytes | None:
 
 
 def page(
-    db: Session, owner: str, *, limit: int, after: str | None = None, wanted: Wanted | None = None
+    db: Source, owner: str, *, limit: int, after: str | None = None, wanted: Wanted | None = None
 ) -> Page[Model]:
-    """The owner's models, newest first, without their parameters."""
-    query = select(Model).where(Model.owner == owner, *(wanted or Wanted()).conditions())
-    return read_page(db, query, Model.id, limit=limit, after=after)
+    """The owner's models, newest first, to be read, without their parameters."""
+    query = select(*_MODEL.columns).where(Model.owner == owner, *(wanted or Wanted()).conditions())
+    return read_page(db, _MODEL, query, limit=limit, after=after)
+
+
+_MODEL = Whole(Model)
 
 
 def change(

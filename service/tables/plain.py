@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Connection, CursorResult, Executable, inspect
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import Session
 
-_T = TypeVar("_T", bound=DeclarativeBase)
+_T = TypeVar("_T")
 
 Source = Session | Connection  # what columns can be read from
 
@@ -34,6 +34,7 @@ class Whole(Generic[_T]):
     def __init__(self, kind: type[_T]) -> None:
         mapper = inspect(kind)
         self.columns = tuple(attribute.columns[0] for attribute in mapper.column_attrs)
+        self.key = mapper.primary_key[0]
         self._names = tuple(attribute.key for attribute in mapper.column_attrs)
         self._new = mapper.class_manager.new_instance
 
