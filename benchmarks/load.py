@@ -1,36 +1,35 @@
 """Mixed load on a whole service for minutes: `./dev bench load [--seconds 600]`.
 
-`gradhouse up` and the users (Locust, a process of its own) share this machine. First the mix as fast as it
-is answered: the measured maximum. Then 80 % of it, for as long as asked: throughput, latencies by kind,
-errors, lost jobs, and the memory of each process second by second. Then 200 viewers at once, and 10,000
-waiting jobs.
+`gradhouse up` and the users (Locust, a process of its own) share this machine. Minute by minute the mix as
+fast as it is answered, the measured maximum, and then 80 % of it, for as long as asked: throughput, latencies
+by kind, errors, lost jobs, and the memory of each process. Then 200 viewers at once, and
+10,000 waiting jobs.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import httpx
 
-from benchmarks.load_service import Sampler, Service, running
+from benchmarks.load_locust import FIRST_SECONDS, PACED_USERS, USERS, Figures, locust
+from benchmarks.load_service import SAMPLED_SECONDS, Sampler, Service, running
 from service.tables import jobs, queue
 from service.tables.base import LOCAL_OWNER, Database
 from tests.servers import eventually
 
-USERS = 16
-PACED_USERS = 64  # who waits for a slow answer asks less: others must be there to keep the pace
 SHARE = 0.8
-SECOND = {"delete dataset", "stream", "stream, refused"}  # what follows another request in the same task
+ROUND_SECONDS = 60.0
 VIEWERS = 200
 VIEWING_SECONDS, LOOKING_SECONDS = 15.0, 2.0
 
@@ -46,35 +45,9 @@ def prepare(service: Service) -> dict[str, str]:
     return {"LOAD_DATASET": dataset, "LOAD_MODEL": "load"}
 
 
-def locust(service: Service, variables: dict[str, str], seconds: float, rate: float) -> list[dict[str, str]]:
-    """Runs the users at so many tasks a second, 0: as many as go; a row a kind of request."""
-    users = PACED_USERS if rate else USERS
-    out = service.folder.with_name("users")
-    command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("load_users.py"))]
-    command += ["--headless", f"-u{users}", f"-r{users}", f"-t{seconds:.0f}s", "--host", service.address]
-    command += ["--csv", str(out), "--only-summary", "--loglevel", "ERROR", "--exit-code-on-error", "0"]
-    environment = {**os.environ, **variables, "LOAD_RATE": str(rate / users)}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    with Path(f"{out}_failures.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            click.echo(f"  failed: {row['Name']} {row['Error']} x {row['Occurrences']}")
-    with Path(f"{out}_stats.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def report(rows: list[dict[str, str]]) -> float:
-    """Prints Locust's table; how many tasks were begun in a second: a pace is one of tasks."""
-    click.echo(f"  {'':18}{'requests':>10}{'failed':>8}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}")
-    for row in rows:
-        numbers = (row["Request Count"], row["Failure Count"], float(row["Requests/s"]))
-        times = (float(row["50%"]), float(row["99%"]), float(row["Max Response Time"]))
-        click.echo("  {:18}{:>10}{:>8}{:9.1f}{:9.0f}{:9.0f}{:9.0f}".format(row["Name"], *numbers, *times))
-    return sum(float(row["Requests/s"]) for row in rows[:-1] if row["Name"] not in SECOND)
-
-
 def report_memory(samples: list[dict[str, float]]) -> None:
     """Prints how each process has grown from the end of the first minute (or quarter) to the end."""
-    first = min(60, len(samples) // 4)
+    first = min(round(60 / SAMPLED_SECONDS), len(samples) // 4)
     for name in samples[-1]:
         series = [sample[name] for sample in samples if name in sample]
         begin = statistics.median(series[first : first + 10] or series[:1])
@@ -85,8 +58,8 @@ def report_memory(samples: list[dict[str, float]]) -> None:
     click.echo(f"  {'all':24}{begin:8.1f} MiB → {end:8.1f} MiB   {100 * (end / begin - 1):+6.1f} %")
 
 
-def require_no_loss(service: Service, file: Path) -> None:
-    """Waits until every accepted job is done, and says how many there are of each end."""
+def require_no_loss(service: Service, file: Path) -> int:
+    """Waits until every accepted job is done; raises where one has not succeeded."""
     ids = file.read_text(encoding="ascii").split()
     with service.client() as http:
 
@@ -98,8 +71,9 @@ def require_no_loss(service: Service, file: Path) -> None:
         eventually(lambda: not left(), seconds=300, what="all jobs are done")
         found = {job["id"]: job["status"] for job in _all_jobs(http)}
     ends = [found.get(each, "lost") for each in ids]
-    counts = {each: ends.count(each) for each in sorted(set(ends))}
-    click.echo(f"  accepted jobs: {len(ids)}; their ends: {counts}")
+    if any(end != "succeeded" for end in ends):
+        raise click.ClickException(f"of {len(ids)} accepted jobs: {Counter(ends)}")
+    return len(ids)
 
 
 def _all_jobs(http: httpx.Client) -> Iterator[dict[str, str]]:
@@ -116,8 +90,8 @@ _OPEN = ("queued", "running")
 
 
 @contextmanager
-def beside(role: str, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """A process of those who ask beside others, until the end of the block; what it says is printed then."""
+def beside(role: str, *words: str, heard: Callable[[str], object]) -> Iterator[subprocess.Popen[str]]:
+    """A process of those who ask beside others, until the end of the block; what it says then is heard."""
     command = [sys.executable, "-m", f"benchmarks.load_{role}", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -125,14 +99,16 @@ def beside(role: str, *words: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.terminate()
-            click.echo(f"  the {role}: {process.stdout.read().strip()}")
+            heard(process.stdout.read().strip())
 
 
 @contextmanager
 def viewers(service: Service, job: str) -> Iterator[None]:
     """So many look at a job during the block."""
     events = f"{service.address}/api/v1/jobs/{job}/events"
-    with beside("viewers", events, str(VIEWERS)) as pages:
+    with beside(
+        "viewers", events, str(VIEWERS), heard=lambda said: click.echo(f"  they got {said}")
+    ) as pages:
         assert pages.stdout is not None
         pages.stdout.readline()  # when each has had a first answer
         yield
@@ -197,7 +173,7 @@ PARTS = ("load", "viewers", "backlog")
 @click.command()
 @click.option("--seconds", default=600.0, show_default=True, help="How long the load at 80 % lasts.")
 @click.option(
-    "--maximum-seconds", default=20.0, show_default=True, help="How long the maximum is looked for."
+    "--maximum-seconds", default=10.0, show_default=True, help="How long it is looked for, each minute."
 )
 @click.option("--queued", default=10_000, show_default=True, help="Jobs that wait in the last part.")
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), default=PARTS, help="Only these.")
@@ -220,20 +196,51 @@ def main(
 
 
 def mixed_load(service: Service, variables: dict[str, str], seconds: float, maximum_seconds: float) -> None:
-    """The measured maximum, and then most of it for long."""
+    """Minute by minute the measured maximum, and then most of it: other tenants change a machine's speed."""
     jobs_file = service.folder.with_name("jobs")
     variables = {**variables, "LOAD_JOBS": str(jobs_file)}
-    click.echo(f"{USERS} users, as fast as they are answered:")
-    most = report(locust(service, variables, maximum_seconds, 0))
-    require_no_loss(service, jobs_file)
-    click.echo(f"{SHARE:.0%} of it for {seconds:.0f} s:")
+    fastest, paced, polls, rounds = (
+        Figures(),
+        Figures(),
+        list[float](),
+        max(1, round(seconds / ROUND_SECONDS)),
+    )
     sampler = Sampler(service)
     sampler.start()
-    with beside("probe", service.address, str(jobs_file)):
-        report(locust(service, variables, seconds, SHARE * most))
+    for number in range(1, rounds + 1):
+        most = locust(service, variables, maximum_seconds, 0)
+        require_no_loss(service, jobs_file)
+        with probed(service, jobs_file, polls) as lately:
+            kept = locust(service, variables, seconds / rounds, SHARE * most.tasks_a_second)
+        pace = f"{most.tasks_a_second:5.0f} tasks a second at most, then {kept.tasks_a_second:5.0f}"
+        times = f"polls p99 {kept.quantile('poll', 0.99):4.0f} ms, the probe's {quantile(lately, 0.99):6.1f}"
+        click.echo(f"  {number:3}: {pace}; {times}")
+        fastest.add(most)
+        paced.add(kept)
     sampler.over.set()
+    click.echo(f"{USERS} users, as fast as they are answered, {fastest.seconds:.0f} s in all:")
+    fastest.report()
+    click.echo(f"{PACED_USERS} users at {SHARE:.0%} of it, {paced.seconds:.0f} s in all:")
+    paced.report()
+    times = f"p50 {quantile(polls, 0.5):.1f} ms, p99 {quantile(polls, 0.99):.1f} ms, max {max(polls):.0f} ms"
+    click.echo(f"  the probe: {len(polls)} polls, {times}")
     report_memory(sampler.samples)
-    require_no_loss(service, jobs_file)
+    click.echo(f"  {require_no_loss(service, jobs_file)} jobs were accepted, and all succeeded")
+
+
+@contextmanager
+def probed(service: Service, jobs_file: Path, polls: list[float]) -> Iterator[list[float]]:
+    """Polls beside the block, once its users are there; the ms of each are here and in `polls` behind it."""
+    lately: list[float] = []
+    words = (service.address, str(jobs_file), str(FIRST_SECONDS))
+    with beside("probe", *words, heard=lambda said: lately.extend(map(float, said.split()))):
+        yield lately
+    polls += lately
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value that this share of them does not exceed."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 if __name__ == "__main__":

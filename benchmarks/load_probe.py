@@ -2,7 +2,7 @@
 
 Locust's times hold what its own thousands of answers wait for in its one thread; these hold the service's
 alone. Polls a job of the file of accepted ids now and then, over a connection that it keeps, until SIGTERM;
-prints p50, p99 and the longest in milliseconds.
+prints the milliseconds of each poll.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def newest(accepted: Path) -> list[str]:
 
 
 def probe(address: str, accepted: Path, over: Event) -> list[float]:
-    """Seconds of each poll, sorted."""
+    """Seconds of each poll."""
     parts, took = urlsplit(address), []
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
     while not over.wait(random.uniform(0, 2 * EVERY_SECONDS)):  # in no step with anybody
@@ -41,16 +41,15 @@ def probe(address: str, accepted: Path, over: Event) -> list[float]:
         if answer.status != 200:
             raise SystemExit(f"a poll was answered {answer.status}")
     connection.close()
-    return sorted(took)
+    return took
 
 
-def main(address: str, accepted: str) -> None:
-    """Polls until SIGTERM."""
+def main(address: str, accepted: str, later: str) -> None:
+    """Polls from so many seconds later until SIGTERM."""
     over = Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
-    took = [1e3 * each for each in probe(address, Path(accepted), over)]
-    numbers = (len(took), took[len(took) // 2], took[int(len(took) * 0.99)], took[-1])
-    print("{} polls, p50 {:.1f} ms, p99 {:.1f} ms, max {:.0f} ms".format(*numbers))
+    over.wait(float(later))
+    print(*(f"{1e3 * each:.2f}" for each in probe(address, Path(accepted), over)))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from service.settings import Settings
 from tests.servers import Command, PostgresServer, ValkeyServer, eventually, free_port
 
 MIB = 2**20
+SAMPLED_SECONDS = 5.0  # to count all pages of all processes takes some 50 ms
 
 
 @contextmanager
@@ -104,7 +105,7 @@ class Service:
 
 @dataclass(eq=False)
 class Sampler(threading.Thread):
-    """The memory of all processes, once a second."""
+    """The memory of all processes, now and then."""
 
     service: Service
     samples: list[dict[str, float]] = field(default_factory=list)
@@ -115,5 +116,5 @@ class Sampler(threading.Thread):
 
     def run(self) -> None:
         """Samples until it is over."""
-        while not self.over.wait(1):
+        while not self.over.wait(SAMPLED_SECONDS):
             self.samples.append(self.service.memory())

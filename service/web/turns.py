@@ -32,6 +32,8 @@ class Turns:
         self._waiting: list[tuple[float, int, int, threading.Lock]] = []
         self._needs: dict[str | None, float] = {}  # seconds, by kind
         self._begun = threading.local()
+        self._somebody_waits = threading.Event()
+        self._watch: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def enter(self, kind: str | None = None) -> None:
@@ -49,7 +51,7 @@ class Turns:
             known = self._needs.get(kind, needed)
             self._needs[kind] = known + WEIGHT * (needed - known)
             self._running -= 1
-            if self._holder == threading.get_ident():
+            if self._holder in {None, threading.get_ident()}:
                 self._pass_on()
 
     def hand_over(self) -> None:
@@ -67,12 +69,21 @@ class Turns:
             gate.acquire()
             due = time.monotonic() + min(SLACK * self._needs.get(kind, 0.0), MOST_SLACK_SECONDS)
             heappush(self._waiting, (due, next(self._numbers), thread, gate))
-        while not gate.acquire(timeout=TURN_SECONDS):
+            self._somebody_waits.set()
+            if self._watch is None:
+                self._watch = threading.Thread(target=self._let_overtake, name="turns", daemon=True)
+                self._watch.start()
+        gate.acquire()
+
+    def _let_overtake(self) -> None:
+        """Ends turns that take too long: one thread for all, for each that wakes to look holds up others."""
+        while self._somebody_waits.wait():
+            time.sleep(TURN_SECONDS)
             with self._lock:
-                if self._waiting and self._waiting[0][3] is gate and self._may_overtake():
-                    heappop(self._waiting)
-                    self._take(thread)
-                    return
+                if not self._waiting:
+                    self._somebody_waits.clear()
+                elif self._running < self._most and time.monotonic() - self._since > TURN_SECONDS:
+                    self._pass_on()
 
     def _pass_on(self) -> None:
         self._holder = None
@@ -84,7 +95,3 @@ class Turns:
     def _take(self, thread: int) -> None:
         self._running += 1
         self._holder, self._since = thread, time.monotonic()
-
-    def _may_overtake(self) -> bool:
-        late = self._holder is None or time.monotonic() - self._since > TURN_SECONDS
-        return late and self._running < self._most
