@@ -58,9 +58,8 @@ def report_memory(samples: list[dict[str, float]]) -> None:
     click.echo(f"  {'all':24}{begin:8.1f} MiB → {end:8.1f} MiB   {100 * (end / begin - 1):+6.1f} %")
 
 
-def require_no_loss(service: Service, file: Path) -> int:
-    """Waits until every accepted job is done; raises where one has not succeeded."""
-    ids = file.read_text(encoding="ascii").split()
+def wait_for_jobs(service: Service) -> None:
+    """Waits until no job is left to be done."""
     with service.client() as http:
 
         def left() -> bool:
@@ -69,6 +68,13 @@ def require_no_loss(service: Service, file: Path) -> int:
             )
 
         eventually(lambda: not left(), seconds=300, what="all jobs are done")
+
+
+def require_no_loss(service: Service, file: Path) -> int:
+    """Waits until every accepted job is done; raises where one has not succeeded."""
+    ids = file.read_text(encoding="ascii").split()
+    wait_for_jobs(service)
+    with service.client() as http:
         found = {job["id"]: job["status"] for job in _all_jobs(http)}
     ends = [found.get(each, "lost") for each in ids]
     if any(end != "succeeded" for end in ends):
@@ -209,7 +215,7 @@ def mixed_load(service: Service, variables: dict[str, str], seconds: float, maxi
     sampler.start()
     for number in range(1, rounds + 1):
         most = locust(service, variables, maximum_seconds, 0)
-        require_no_loss(service, jobs_file)
+        wait_for_jobs(service)
         with probed(service, jobs_file, polls) as lately:
             kept = locust(service, variables, seconds / rounds, SHARE * most.tasks_a_second)
         pace = f"{most.tasks_a_second:5.0f} tasks a second at most, then {kept.tasks_a_second:5.0f}"

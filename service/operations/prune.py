@@ -20,8 +20,7 @@ def run(settings: Settings, *, days: float, with_jobs: bool, dry: bool) -> dict[
     rules = (*RULES, OLD_JOBS) if with_jobs else RULES
     rows = {rule.name: _apply(database, rule, days * DAY_SECONDS, dry=dry) for rule in rules}
     rows["outputs of jobs that are gone"] = _outputs(database, storage, dry=dry)
-    if not dry:
-        rows["bytes that no dataset uses"] = _orphans(database, storage, settings)
+    rows["bytes that no dataset uses"] = _orphans(database, storage, settings, dry=dry)
     database.close()
     return rows
 
@@ -46,10 +45,10 @@ def _outputs(database: Database, storage: Storage, *, dry: bool) -> int:
     return len(gone)
 
 
-def _orphans(database: Database, storage: Storage, settings: Settings) -> int:
+def _orphans(database: Database, storage: Storage, settings: Settings, *, dry: bool) -> int:
     def is_used(digest: str) -> bool:
         with database.reading() as db:
             return datasets.in_use(db, digest)
 
     key, age = settings.database_key, settings.orphan_seconds
-    return storage.remove_orphans(is_used, user=key, older_than_seconds=age)
+    return storage.remove_orphans(is_used, user=key, older_than_seconds=age, dry=dry)

@@ -183,8 +183,10 @@ class BucketStorage:
         """Removes the bytes of a digest, if they are there."""
         self._bucket.delete(DATASETS + digest)
 
-    def remove_orphans(self, is_used: Callable[[str], bool], *, user: str, older_than_seconds: float) -> int:
-        """Removes bytes that nobody uses and that are old; how many.
+    def remove_orphans(
+        self, is_used: Callable[[str], bool], *, user: str, older_than_seconds: float, dry: bool = False
+    ) -> int:
+        """Removes, or with `dry` counts, bytes that nobody uses and that are old; how many.
 
         First they are put aside, where they can still be read; they go when they are old there too. So an
         upload of the same bytes that comes in between loses nothing.
@@ -192,6 +194,8 @@ class BucketStorage:
         if set(self._bucket.names(USERS)) != {user}:
             return 0
         oldest = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
+        if dry:
+            return sum(not is_used(digest) for digest in self._bucket.names(ASIDE, oldest))
         gone = 0
         for digest in self._bucket.names(ASIDE, oldest):
             if is_used(digest):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from shutil import copyfileobj
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from service.storage.orphans import HALF_WRITTEN, remove_orphans
 from service.storage.seam import DamagedBytes, Draft, MissingBytes, digest_of
@@ -122,9 +122,12 @@ class FolderStorage:
         """Removes the bytes of a digest, if they are there."""
         self._path(digest).unlink(missing_ok=True)
 
-    def remove_orphans(self, is_used: Callable[[str], bool], *, user: str, older_than_seconds: float) -> int:
-        """Removes bytes that nobody uses and that are old; how many."""
-        return remove_orphans(self._folder, is_used, user=user, older_than_seconds=older_than_seconds)
+    def remove_orphans(
+        self, is_used: Callable[[str], bool], *, user: str, older_than_seconds: float, dry: bool = False
+    ) -> int:
+        """Removes, or with `dry` counts, bytes that nobody uses and that are old; how many."""
+        bounds: dict[str, Any] = {"user": user, "older_than_seconds": older_than_seconds, "dry": dry}
+        return remove_orphans(self._folder, is_used, **bounds)
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest

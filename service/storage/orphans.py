@@ -10,18 +10,25 @@ HALF_WRITTEN = ".new-"
 
 
 def remove_orphans(
-    folder: Path, is_used: Callable[[str], bool], *, user: str, older_than_seconds: float
+    folder: Path,
+    is_used: Callable[[str], bool],
+    *,
+    user: str,
+    older_than_seconds: float,
+    dry: bool = False,
 ) -> int:
-    """Removes the files of `folder` that nobody uses and that are old; how many.
+    """Removes, or with `dry` counts, the files of `folder` that nobody uses and that are old; how many.
 
     An upload touches its file and adds its row later: so a file is young until its row is surely there.
     Where another database than `user` keeps files too, nothing is removed: its rows cannot be seen from here.
     """
     if _users(folder) != {user}:
         return 0
+    oldest = time.time() - older_than_seconds
+    if dry:
+        return sum(_is_orphan(path, is_used) for path in _files_before(folder, oldest))
     for aside in folder.glob(f"*/{ASIDE}*"):  # of a sweep that was cut short
         aside.replace(aside.with_name(aside.name.removeprefix(ASIDE)))
-    oldest = time.time() - older_than_seconds
     return sum(_remove(path, is_used, oldest) for path in _files_before(folder, oldest))
 
 
@@ -40,6 +47,10 @@ def _is_older(path: Path, moment: float) -> bool:
         return path.stat().st_mtime < moment
     except FileNotFoundError:
         return False  # another sweeper was faster
+
+
+def _is_orphan(path: Path, is_used: Callable[[str], bool]) -> bool:
+    return path.name.startswith(HALF_WRITTEN) or not is_used(path.name.removeprefix(ASIDE))
 
 
 def _remove(path: Path, is_used: Callable[[str], bool], moment: float) -> bool:

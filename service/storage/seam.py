@@ -81,5 +81,10 @@ class Storage(Protocol):
     def delete(self, digest: str) -> None:
         """Removes the bytes of a digest, if they are there."""
 
-    def remove_orphans(self, is_used: Callable[[str], bool], *, user: str, older_than_seconds: float) -> int:
-        """Removes old bytes that nobody uses; how many. None where another database keeps bytes too."""
+    def remove_orphans(
+        self, is_used: Callable[[str], bool], *, user: str, older_than_seconds: float, dry: bool = False
+    ) -> int:
+        """Removes, or with `dry` counts, old bytes that nobody uses; how many.
+
+        None where another database keeps bytes too.
+        """

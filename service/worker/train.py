@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
+
+import orjson
 
 from engine.data.table import Table
 from engine.errors import BadSpec
@@ -155,9 +157,15 @@ def _start(bench: Bench, owner: str, model_id: str | None) -> TrainedModel | Non
 
 def _read_spec(document: dict[str, Any]) -> TrainingSpec:
     try:
-        return TrainingSpec.from_document(document)
+        return _spec_of(orjson.dumps(document))
     except BadSpec as error:
         raise UnreadableSpec(str(error)) from error
+
+
+@lru_cache(maxsize=16)
+def _spec_of(document: bytes) -> TrainingSpec:
+    """The same spec comes again, with other data or after a slice; to read one takes 0.3 ms."""
+    return TrainingSpec.from_document(orjson.loads(document))
 
 
 def _validation_table(bench: Bench, owner: str, dataset_id: str | None) -> Table | None:

@@ -46,6 +46,7 @@ def test_a_dry_run_counts_and_changes_nothing(settings: Settings, database: Data
     assert counted["checkpoints of jobs that succeeded"] >= 1
     assert counted["progress events of old jobs"] >= 1
     assert counted["old jobs that are done, with all that hangs on them but their models"] == 1
+    assert counted["bytes that no dataset uses"] == 0
     assert rows(database, Checkpoint) >= 1
     assert rows(database, Job) == 1
 

@@ -88,12 +88,16 @@ def sweep(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Callable[..., in
             return datetime.fromisoformat("2999-01-01T00:00:00+00:00")
 
     monkeypatch.setattr(bucket, "datetime", Later)
-    return lambda *used: storage.remove_orphans(used.__contains__, user="ours", older_than_seconds=60)
+    return lambda *used, dry=False: storage.remove_orphans(
+        used.__contains__, user="ours", older_than_seconds=60, dry=dry
+    )
 
 
 def test_orphans_are_put_aside_and_then_go(storage: Storage, sweep: Callable[..., int]) -> None:
     used, unused = storage.put(b"used"), storage.put(b"unused")
     assert sweep(used) == 0
+    assert storage.read(unused) == b"unused"
+    assert sweep(used, dry=True) == 1
     assert storage.read(unused) == b"unused"
     assert sweep(used) == 1
     assert storage.read(used) == b"used"

@@ -46,6 +46,20 @@ def test_what_is_old_and_unused_goes(storage: FolderStorage, folder: Path) -> No
     assert _sweep(folder, used) == 0
 
 
+def test_a_dry_run_counts_what_a_sweep_removes(storage: FolderStorage, folder: Path) -> None:
+    used, unused, aside = (storage.put(data) for data in (b"used", b"unused", b"of a sweep cut short"))
+    path = _path(folder, aside)
+    path = path.rename(path.with_name(ASIDE + aside))
+    half = path.with_name(".new-1")
+    half.write_bytes(b"half")
+    for each in (_path(folder, used), _path(folder, unused), path, half):
+        _grow_old(each)
+    before = sorted(folder.rglob("*"))
+    counted = remove_orphans(folder, {used}.__contains__, user="ours", older_than_seconds=DAY, dry=True)
+    assert sorted(folder.rglob("*")) == before
+    assert counted == _sweep(folder, used) == 3
+
+
 def test_what_is_young_stays_for_its_row_may_be_on_the_way(storage: FolderStorage, folder: Path) -> None:
     digest = storage.put(b"bytes")
     assert _sweep(folder) == 0

@@ -102,10 +102,10 @@ export function recipeOf({ job, network, data }) {
 
 export function stateOf({ status, stop_requested: stopping, queue_position: position, progress, error }) {
   if (error) return `${status}: ${error.detail} ${error.hint ?? ""}`;
-  if (status === "queued") return `queued${position ? `, number ${position} in line` : ""}`;
+  const left = progress.eta_seconds ? `, some ${Math.ceil(progress.eta_seconds)} s to go` : "";
+  if (status === "queued") return `queued${position ? `, number ${position} in line` : ""}${left}`;
   if (status !== "running") return status;
-  if (stopping) return "stopping: the model is kept as it is after this epoch";
-  return `running${progress.eta_seconds ? `, some ${Math.ceil(progress.eta_seconds)} s to go` : ""}`;
+  return stopping ? "stopping: the model is kept as it is after this epoch" : `running${left}`;
 }
 
 // Why it does not go on, and what would help; nothing while all is well.
