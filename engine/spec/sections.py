@@ -287,8 +287,6 @@ def encoded_width(column: ColumnProfile, preprocessing: Preprocessing) -> int:
 
 def _plain(value: Any) -> Any:
     """A part of the spec as JSON has it."""
-    if value is None or isinstance(value, str | int | float):  # most are
-        return value
     if isinstance(value, LossChoice):
         return value.name if value.expression is None else {"expression": value.expression}
     if isinstance(value, Choice):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import JSON, Connection, Dialect, Double, MetaData, Select, Table, text
+from sqlalchemy import JSON, Connection, Dialect, Double, MetaData, Select, Table, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
@@ -139,6 +139,8 @@ class Database:
         self._busy_seconds = busy_seconds
         self._turns = Turns() if self.engine.dialect.name == "sqlite" else None
         self._reader = for_reading(self.engine)
+        self._closed = False
+        event.listen(self.engine, "checkin", lambda _, record: record.invalidate() if self._closed else None)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -191,7 +193,8 @@ class Database:
         return patiently(attempt, budget_seconds=budget_seconds)
 
     def close(self) -> None:
-        """Gives all connections back."""
+        """Closes all connections: what another thread still uses as soon as it is done."""
+        self._closed = True
         self.engine.dispose()
 
 

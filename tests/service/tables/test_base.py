@@ -2,9 +2,10 @@
 
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -121,6 +122,17 @@ def test_work_is_given_up_when_its_budget_is_spent(database: Database) -> None:
 
     with pytest.raises(DBAPIError):
         database.persist(work, budget_seconds=0)
+
+
+def test_what_is_used_while_all_is_closed_is_closed_behind_it(database: Database) -> None:
+    with database.looking() as db:
+        used: Any = db.connection.driver_connection
+        database.close()
+        assert db.execute(text("SELECT 1")).scalar() == 1
+    with pytest.raises(Exception, match="closed"):
+        used.execute("SELECT 1")
+    with database.looking() as db:  # who comes later opens one
+        assert db.execute(text("SELECT 1")).scalar() == 1
 
 
 def test_ids_rise_and_never_repeat() -> None:
