@@ -2,8 +2,7 @@
 
 `gradhouse up` and the users (Locust, a process of its own) share this machine. Minute by minute the mix as
 fast as it is answered, the measured maximum, and then 80 % of it, for as long as asked: throughput, latencies
-by kind, errors, lost jobs, and the memory of each process. Then 200 viewers at once, and
-10,000 waiting jobs.
+by kind, errors, lost jobs, and the memory of each process. Then 200 viewers at once, and 10,000 waiting jobs.
 """
 
 from __future__ import annotations
@@ -112,9 +111,8 @@ def beside(role: str, *words: str, heard: Callable[[str], object]) -> Iterator[s
 def viewers(service: Service, job: str) -> Iterator[None]:
     """So many look at a job during the block."""
     events = f"{service.address}/api/v1/jobs/{job}/events"
-    with beside(
-        "viewers", events, str(VIEWERS), heard=lambda said: click.echo(f"  they got {said}")
-    ) as pages:
+    words = (events, str(VIEWERS))
+    with beside("viewers", *words, heard=lambda said: click.echo(f"  they got {said}")) as pages:
         assert pages.stdout is not None
         pages.stdout.readline()  # when each has had a first answer
         yield
@@ -205,12 +203,8 @@ def mixed_load(service: Service, variables: dict[str, str], seconds: float, maxi
     """Minute by minute the measured maximum, and then most of it: other tenants change a machine's speed."""
     jobs_file = service.folder.with_name("jobs")
     variables = {**variables, "LOAD_JOBS": str(jobs_file)}
-    fastest, paced, polls, rounds = (
-        Figures(),
-        Figures(),
-        list[float](),
-        max(1, round(seconds / ROUND_SECONDS)),
-    )
+    fastest, paced, polls = Figures(), Figures(), list[float]()
+    rounds = max(1, round(seconds / ROUND_SECONDS))
     sampler = Sampler(service)
     sampler.start()
     for number in range(1, rounds + 1):

@@ -154,6 +154,6 @@ def knobs_of(section: Callable[..., Any]) -> Mapping[str, Knob]:
     return _knobs_of(section)
 
 
-@cache
+@cache  # behind a function of its own, for a cached one is typed as taking anything hashable
 def _knobs_of(section: Callable[..., Any]) -> Mapping[str, Knob]:
     return {f.name: f.metadata["knob"] for f in dataclasses.fields(section) if "knob" in f.metadata}  # type: ignore[arg-type]  # every section is a dataclass

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from shutil import copyfileobj
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from service.storage.orphans import HALF_WRITTEN, remove_orphans
 from service.storage.seam import DamagedBytes, Draft, MissingBytes, digest_of
@@ -126,8 +126,9 @@ class FolderStorage:
         self, is_used: Callable[[str], bool], *, user: str, older_than_seconds: float, dry: bool = False
     ) -> int:
         """Removes, or with `dry` counts, bytes that nobody uses and that are old; how many."""
-        bounds: dict[str, Any] = {"user": user, "older_than_seconds": older_than_seconds, "dry": dry}
-        return remove_orphans(self._folder, is_used, **bounds)
+        return remove_orphans(
+            self._folder, is_used, user=user, older_than_seconds=older_than_seconds, dry=dry
+        )
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest

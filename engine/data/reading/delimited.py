@@ -90,8 +90,9 @@ class CsvFrames:
     def _assume_types(self) -> None:
         columns = self._columns()
         for part in islice(self._parts(), 1):
-            frame = self._first_frame = self._quick(part)
-            frame = self._careful(part, Problems()) if frame is None else frame
+            problems = Problems()
+            frame = self._frame(part, problems)
+            self._first_frame = None if problems.found else frame  # else they are to be told then
             for column, cells in zip(columns, frame, strict=True):
                 column.add(cells)
         self._types = [column.type for column in columns]

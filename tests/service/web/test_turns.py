@@ -15,30 +15,40 @@ def wait_until(condition: Callable[[], bool]) -> None:
     eventually(condition, what="the threads come so far")
 
 
-def test_turns_come_in_the_order_of_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def nobody_overtakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turning, "TURN_SECONDS", 60)
-    turns, served = Turns(8), list[int]()
 
-    def ask(number: int) -> None:
-        turns.enter()
+
+def served_after(turns: Turns, kinds: list[str]) -> list[int]:
+    """In which order requests of these kinds are served that come while another has the turn."""
+    served = list[int]()
+
+    def ask(number: int, kind: str) -> None:
+        turns.enter(kind)
         served.append(number)
         turns.leave()
 
-    turns.enter()
-    threads = []
-    for number in range(6):
-        threads.append(threading.Thread(target=ask, args=(number,)))
+    turns.enter("holder")
+    threads = list[threading.Thread]()
+    for each in enumerate(kinds):
+        threads.append(threading.Thread(target=ask, args=each))
         threads[-1].start()
         wait_until(lambda: len(turns._waiting) == len(threads))
     assert served == []
     turns.leave()
     for thread in threads:
         thread.join()
-    assert served == [0, 1, 2, 3, 4, 5]
+    return served
 
 
-def test_who_waits_for_something_else_hands_over_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turning, "TURN_SECONDS", 60)
+@pytest.mark.usefixtures("nobody_overtakes")
+def test_turns_come_in_the_order_of_asking() -> None:
+    assert served_after(Turns(8), ["poll"] * 6) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.usefixtures("nobody_overtakes")
+def test_who_waits_for_something_else_hands_over_and_goes_on() -> None:
     turns, inside, end = Turns(2), list[int](), threading.Event()
 
     def ask(number: int) -> None:
@@ -102,32 +112,6 @@ def test_no_turn_is_lost_among_many_threads() -> None:
     assert (turns._running, turns._holder, len(turns._waiting)) == (0, None, 0)
 
 
-@pytest.fixture
-def nobody_overtakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turning, "TURN_SECONDS", 60)
-
-
-def served_after(turns: Turns, kinds: list[str]) -> list[str]:
-    """In which order requests are served that come one after the other while it is somebody's turn."""
-    served = list[str]()
-
-    def ask(kind: str) -> None:
-        turns.enter(kind)
-        served.append(kind)
-        turns.leave()
-
-    turns.enter("holder")
-    threads = []
-    for kind in kinds:
-        threads.append(threading.Thread(target=ask, args=(kind,)))
-        threads[-1].start()
-        wait_until(lambda: len(turns._waiting) == len(threads))
-    turns.leave()
-    for thread in threads:
-        thread.join()
-    return served
-
-
 def need(turns: Turns, kind: str, seconds: float) -> None:
     """A request of the kind that keeps the processor busy for so long."""
     turns.enter(kind)
@@ -144,7 +128,7 @@ def test_a_request_of_a_quick_kind_passes_those_of_a_slow_one(monkeypatch: pytes
     turns = Turns(8)
     for kind, seconds in (("upload", 0.02), ("poll", 0.0001)):
         need(turns, kind, seconds)
-    assert served_after(turns, ["upload", "upload", "poll", "new"]) == ["new", "poll", "upload", "upload"]
+    assert served_after(turns, ["upload", "upload", "poll", "new"]) == [3, 2, 0, 1]
 
 
 @pytest.mark.usefixtures("nobody_overtakes")
@@ -154,7 +138,7 @@ def test_a_slow_request_lets_no_more_through_than_its_slack_allows(
     monkeypatch.setattr(turning, "MOST_SLACK_SECONDS", 0.0)
     turns = Turns(8)
     need(turns, "upload", 0.02)
-    assert served_after(turns, ["upload", "poll", "upload", "poll"]) == ["upload", "poll", "upload", "poll"]
+    assert served_after(turns, ["upload", "poll", "upload", "poll"]) == [0, 1, 2, 3]
 
 
 def test_what_a_kind_needs_follows_its_newest_requests() -> None:
