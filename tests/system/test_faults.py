@@ -61,7 +61,7 @@ def test_a_broker_that_forgets_everything_loses_no_job(
     waiting = [workshop.add(epochs=EPOCHS) for _ in range(3)]
     send(settings, *(job.id for job in waiting))
     valkey.client.flushall()
-    start("worker")
+    start("worker", lease_seconds=300)  # no lease that lapsed may help
     has_begun(workshop, waiting[0])
     valkey.client.flushall()
     for job in waiting:
@@ -71,7 +71,7 @@ def test_a_broker_that_forgets_everything_loses_no_job(
 def test_a_broker_killed_and_back_empty_loses_no_job(
     start: Start, workshop: Workshop, wanted: str, settings: Settings, fragile_valkey: ValkeyServer
 ) -> None:
-    start("worker", broker_url=fragile_valkey.url)
+    start("worker", broker_url=fragile_valkey.url, lease_seconds=300)  # no lease that lapsed may help
     first, second = workshop.add(epochs=EPOCHS), workshop.add(epochs=EPOCHS)
     has_begun(workshop, first)
     fragile_valkey.kill()
