@@ -137,7 +137,7 @@ class TrainedModel:
         facts = {
             "format": FORMAT,
             "spec": self.spec.to_document(),
-            "encoding": self.encoding.to_document(),
+            "encoding": self.encoding,  # which orjson writes as `to_document` would
             "sha256": self.sha256,
         }
         return save(tensors, metadata={"gradhouse": orjson.dumps(facts).decode()})

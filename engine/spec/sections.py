@@ -18,6 +18,7 @@ from engine.spec.versions import completed, gaps
 
 TASKS = ("binary", "multiclass", "regression")
 PRECISIONS = ("float64", "float32")
+_SCALARS = (str, int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,8 @@ def encoded_width(column: ColumnProfile, preprocessing: Preprocessing) -> int:
 
 def _plain(value: Any) -> Any:
     """A part of the spec as JSON has it."""
+    if value is None or isinstance(value, _SCALARS):  # most parts
+        return value
     if isinstance(value, LossChoice):
         return value.name if value.expression is None else {"expression": value.expression}
     if isinstance(value, Choice):

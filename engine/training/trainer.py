@@ -159,17 +159,21 @@ class Trainer:
 
     def _run(self, epochs: int) -> Progress:
         """Trains a chunk, and keeps the states on its way of which a snapshot is planned."""
-        recorder, last = self._recorder, self.epoch + epochs
+        recorder, executor, epoch = self._recorder, self._executor, self.epoch
         if recorder is None:
             return self._train(epochs)
-        rows = []
+        rows, last = [], epoch + epochs
         while True:
-            progress = self._train(min(last - self.epoch, recorder.until_next(self.epoch)))
+            progress = self._train(min(last, recorder.next_after(epoch)) - epoch)
             rows.append(progress.rows)
-            if progress.diverged is None and recorder.is_due(self.epoch):
-                recorder.record(self._executor.state)  # else it is not even read
-            if progress.diverged is not None or self.epoch >= last or self._is_over:
-                return Progress(np.concatenate(rows), progress.diverged)
+            if progress.diverged is not None:
+                break
+            epoch = executor.epoch
+            if recorder.is_due(epoch):
+                recorder.record(executor.state)  # else it is not even read
+            if epoch >= last or self._plan.is_over(epoch, executor.best_epoch):
+                break
+        return Progress(np.concatenate(rows), progress.diverged)
 
     def _train(self, epochs: int) -> Progress:
         started = time.perf_counter()

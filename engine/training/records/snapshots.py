@@ -6,6 +6,7 @@ has its own checkpoints.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -90,17 +91,19 @@ class Recorder:
         affordable = budget.size // (numbers * state.parameters.itemsize)
         # One is left for a last state that no plan foresaw: early stopping, a cancel, a deadline.
         self._planned = planned_epochs(epochs, min(budget.count, affordable) - 1)
+        self._due = frozenset(self._planned)
         self._states: list[State] = []
         if state.epoch == 0:
             self.record(state)
 
-    def until_next(self, epoch: int) -> int:
-        """How many epochs the training may run before the next snapshot is due."""
-        return next((planned - epoch for planned in self._planned if planned > epoch), 1)
+    def next_after(self, epoch: int) -> int:
+        """The next epoch whose state is to be kept; behind the last one any."""
+        place = bisect_right(self._planned, epoch)
+        return self._planned[place] if place < len(self._planned) else epoch + 1
 
     def is_due(self, epoch: int) -> bool:
         """Says whether the state after this epoch is to be kept."""
-        return epoch in self._planned
+        return epoch in self._due
 
     def record(self, state: State, *, last: bool = False) -> None:
         """Keeps a state whose epoch is planned, or that is the last."""
