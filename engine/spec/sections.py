@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,7 @@ from engine.spec.versions import completed, gaps
 
 TASKS = ("binary", "multiclass", "regression")
 PRECISIONS = ("float64", "float32")
-_SCALARS = (str, int, float)
+_LEAVES = (str, int, float, dict, type(None), type(UNSET))
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,8 +263,7 @@ class TrainingSpec:
 
     def to_document(self) -> dict[str, Any]:
         """The spec as JSON, in full."""
-        document: dict[str, Any] = _plain(self)
-        return document
+        return dict(_plain(self))
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> TrainingSpec:
@@ -288,7 +287,7 @@ def encoded_width(column: ColumnProfile, preprocessing: Preprocessing) -> int:
 
 def _plain(value: Any) -> Any:
     """A part of the spec as JSON has it."""
-    if value is None or isinstance(value, _SCALARS):  # most parts
+    if isinstance(value, _LEAVES):  # as most are
         return value
     if isinstance(value, LossChoice):
         return value.name if value.expression is None else {"expression": value.expression}
@@ -297,6 +296,4 @@ def _plain(value: Any) -> Any:
         return {key: value.name, **{name: _plain(knob) for name, knob in value.knobs.items()}}
     if isinstance(value, tuple):
         return [_plain(element) for element in value]
-    if is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in knobs_of(type(value))}
-    return value
+    return {name: _plain(getattr(value, name)) for name in knobs_of(type(value))}

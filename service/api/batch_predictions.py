@@ -24,11 +24,10 @@ from service.api.job_documents import (
     polling_headers,
 )
 from service.api.models import load_model
-from service.api.orders import PRIORITIES, metadata_problems
+from service.api.orders import PRIORITIES, add_job, metadata_problems
 from service.api.parts import owner, running
 from service.errors import ServiceError, invalid
 from service.storage import MissingBytes
-from service.tables import queue
 from service.tables.jobs import Status
 from service.web.bodies import JSON_MEDIA_TYPE, json_body, require_media_type
 from service.web.contract import Blueprint
@@ -81,7 +80,7 @@ def create_batch_prediction(model: str) -> tuple[Response, int, dict[str, str]]:
     if problems := _column_problems(loaded.trained, profile, body["columns"]):
         raise invalid(problems)
     with running().database.session() as db:
-        job = queue.add(
+        job = add_job(
             db,
             owner=owner(),
             dataset_id=dataset.id,

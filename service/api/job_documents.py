@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
+from urllib.parse import quote
 
 from flask import request
 from marshmallow import fields
@@ -160,7 +161,7 @@ class JobSchema(Answer):
     links = fields.Function(links, required=True, metadata={"type": "object"})
 
 
-_JOB = JobSchema()  # to make a schema takes longer than to use it
+_JOB = JobSchema(exclude=("progress",))  # to make a schema takes longer than to use it
 
 
 class JobDetailSchema(JobSchema):
@@ -224,7 +225,9 @@ def polling_headers(document: Mapping[str, Any]) -> dict[str, str]:
     """Where to look for the job of a document, and when; nothing of the kind once it is done."""
     if document["done"]:
         return {}
-    location = f"{request.root_url}api/v1/jobs/{document['id']}"  # absolute, as Azure's poller needs both
+    # Absolute, as Azure's poller needs both. `request.root_url` would be looked through for Unicode.
+    here = f"{request.scheme}://{request.host}{quote(request.script_root)}"
+    location = f"{here}/api/v1/jobs/{document['id']}"
     return {
         "Location": location,
         "Operation-Location": location,

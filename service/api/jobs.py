@@ -21,11 +21,11 @@ from service.api.job_documents import (
     polling_headers,
     retry_after,
 )
-from service.api.orders import Order, body_schema, check_queue, read_order, unknown_dataset
+from service.api.orders import Order, add_job, body_schema, check_queue, read_order
 from service.api.parts import owner, running
-from service.errors import ServiceError, invalid
+from service.errors import ServiceError
 from service.scopes import Scope
-from service.tables import datasets, events, jobs, models, queue
+from service.tables import datasets, events, jobs, models
 from service.tables.base import Transaction
 from service.tables.jobs import Job, Status
 from service.tables.plain import Source
@@ -108,9 +108,7 @@ def _facts(order: Order) -> dict[str, Any]:
 
 
 def _add(db: Transaction, order: Order, facts: dict[str, Any]) -> Job:
-    if not datasets.hold(db, owner(), order.dataset.id):
-        raise invalid([unknown_dataset(order.dataset.id)])
-    job = queue.add(db, **facts)
+    job = add_job(db, **facts)
     events.log_warnings(db, job.id, order.profile.warnings)
     return job
 

@@ -16,9 +16,10 @@ from engine.training.warm_start import start_problems
 from service.api.parts import owner, running
 from service.api.webhooks import WEBHOOK_SCHEMA, read_webhook
 from service.errors import ServiceError, invalid
+from service.tables import queue
 from service.tables.base import Transaction
 from service.tables.datasets import Dataset
-from service.tables.jobs import Priority
+from service.tables.jobs import Job, Priority
 from service.tables.outlook import MARGIN
 from service.web.schemas import VISIBLE, Object, Schema, Text, load, shown
 
@@ -195,6 +196,14 @@ def require_ready(dataset: Dataset) -> None:
     """Raises ServiceError for a dataset that is still to be validated, or was rejected."""
     if dataset.status != "ready":
         raise ServiceError("dataset_not_ready", f"dataset {dataset.id} is not ready")
+
+
+def add_job(db: Transaction, **facts: Any) -> Job:
+    """A new queued job; raises ServiceError where its dataset has been removed since it was looked at."""
+    try:
+        return queue.add(db, **facts)
+    except queue.NoDataset:
+        raise invalid([unknown_dataset(facts["dataset_id"])]) from None
 
 
 def unknown_dataset(dataset_id: str, pointer: str = "/dataset_id") -> Problem:

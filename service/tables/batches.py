@@ -14,9 +14,10 @@ from sqlalchemy import Double, Insert, Row, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.tables import claims, models, queue
-from service.tables.base import database_now, table_of, unsynced
+from service.tables.base import table_of, unsynced
 from service.tables.claims import Claimed, Progress
 from service.tables.datasets import Dataset
+from service.tables.functions import database_now
 from service.tables.history import HistoryBlock
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, PreparedMove, Status, move
 from service.tables.plain import execute

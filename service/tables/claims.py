@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Double, Update, bindparam, func, or_, sele
 from sqlalchemy.orm import Session
 
 from service.tables import events, history, models, snapshots
-from service.tables.base import database_now
 from service.tables.datasets import Dataset
+from service.tables.functions import database_now
 from service.tables.history import Block
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, PreparedMove, Status, move
 from service.tables.plain import execute

@@ -106,11 +106,12 @@ def _prepare_sqlite(connection: Any, synchronous: str) -> None:
 
 
 def _begin_sqlite(connection: Connection, line: Line, busy_seconds: float) -> None:
+    driver = cast("sqlite3.Connection", connection.connection.driver_connection)
     if connection.get_execution_options().get("reading"):
-        connection.exec_driver_sql("BEGIN")
+        driver.execute("BEGIN")  # by way of SQLAlchemy it would cost as much as a small query
         return
     # A deferred BEGIN that reads first fails at its write when another writer was faster.
     try:
-        line.begin(cast("sqlite3.Connection", connection.connection.driver_connection), busy_seconds)
+        line.begin(driver, busy_seconds)
     except sqlite3.OperationalError as error:
         raise OperationalError("BEGIN IMMEDIATE", None, error) from error

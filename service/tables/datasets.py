@@ -7,7 +7,8 @@ from sqlalchemy import BigInteger, Index, String, bindparam, exists, insert, or_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables import queue
-from service.tables.base import Base, Conflict, Page, database_now, new_id, read_page, table_of
+from service.tables.base import Base, Conflict, Page, new_id, read_page, table_of
+from service.tables.functions import database_now
 from service.tables.jobs import OPEN, Job
 from service.tables.plain import Source, Whole, execute
 
@@ -95,17 +96,11 @@ def find(db: Source, owner: str, dataset_id: str) -> Dataset | None:
     return None if row is None else _DATASET.made_of(row)
 
 
-def hold(db: Session, owner: str, dataset_id: str) -> bool:
-    """Says whether it is there; nobody removes it before this transaction ends: for those who add a job."""
-    return execute(db, _HOLD, {"id": dataset_id, "owner": owner}).first() is not None
-
-
 # Built once: they are run for every job.
 _mine = (Dataset.id == bindparam("id"), Dataset.owner == bindparam("owner"))
 _DATASET = Whole(Dataset)
 _INSERT = insert(table_of(Dataset)).returning(Dataset.created_at)
 _FIND = select(*_DATASET.columns).where(*_mine)
-_HOLD = select(Dataset.id).where(*_mine).with_for_update(read=True, key_share=True)
 
 
 def page(db: Source, owner: str, *, limit: int, after: str | None = None) -> Page[Dataset]:

@@ -21,7 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables.base import Base, database_now, new_id
+from service.tables.base import Base, new_id
+from service.tables.functions import database_now
 
 
 class DeliveryStatus(StrEnum):

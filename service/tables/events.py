@@ -29,7 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables.base import Base, after_commit, database_now, json_rows, table_of
+from service.tables.base import Base, after_commit, table_of
+from service.tables.functions import database_now, json_rows
 from service.tables.plain import execute
 from service.telemetry import get_logger
 

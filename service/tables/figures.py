@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.tables.base import database_now
+from service.tables.functions import database_now
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Priority, Status
 
 

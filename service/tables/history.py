@@ -7,7 +7,8 @@ from hashlib import sha256
 from sqlalchemy import ForeignKey, LargeBinary, String, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables.base import Base, database_now
+from service.tables.base import Base
+from service.tables.functions import database_now
 
 CHECKPOINTS_KEPT = 2  # the newest, and one to fall back on should its bytes be damaged
 

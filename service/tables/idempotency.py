@@ -14,7 +14,8 @@ from sqlalchemy import Insert, LargeBinary, String, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables.base import Base, Conflict, database_now
+from service.tables.base import Base, Conflict
+from service.tables.functions import database_now
 
 KEPT_SECONDS = 24 * 3600.0
 RESERVED_SECONDS = 10.0  # a request that has not renewed its reservation for so long counts as dead

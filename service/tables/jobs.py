@@ -26,8 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.tables import deliveries, events
-from service.tables.base import Base, Page, database_now, read_page, table_of
+from service.tables.base import Base, Page, read_page, table_of
 from service.tables.deliveries import Notice
+from service.tables.functions import database_now
 from service.tables.plain import Source, Whole, execute
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, String, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.scopes import Scope
-from service.tables.base import Base, Conflict, database_now, new_id
+from service.tables.base import Base, Conflict, new_id
+from service.tables.functions import database_now
 
 PREFIX = "gradhouse_"  # so that a scanner of sources and logs knows a key when it sees one
 SECRET_BYTES = 32  # of the system's randomness: nothing to guess, so that a plain hash is enough

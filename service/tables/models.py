@@ -25,7 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.tables.base import Base, Page, database_now, new_id, read_page, table_of
+from service.tables.base import Base, Page, new_id, read_page, table_of
+from service.tables.functions import database_now
 from service.tables.plain import Source, Whole, execute
 
 

@@ -8,9 +8,9 @@ from threading import Lock
 from sqlalchemy import ColumnElement, Integer, bindparam, func, select, tuple_
 
 from service.tables import forecast, queue
-from service.tables.base import database_now
 from service.tables.events import Event
 from service.tables.forecast import Forecast, Place
+from service.tables.functions import database_now
 from service.tables.jobs import DONE, IS_QUEUED, Job, Status
 from service.tables.plain import Source, execute
 

@@ -7,31 +7,42 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, text
+from sqlalchemy import Row, bindparam, column, func, insert, literal_column, select, table, text
 from sqlalchemy.orm import Session
 
 from service.tables import events
 from service.tables.base import new_id, table_of
-from service.tables.jobs import CREATED, IS_QUEUED, IS_RUNNING, Job, Priority, Status
+from service.tables.functions import database_now, greatest
+from service.tables.jobs import CREATED, IS_QUEUED, IS_RUNNING, JOB, Job, Priority, Status
 from service.tables.plain import Source, execute
 from service.telemetry import current_request_id
 from service.telemetry.tracing import current_traceparent
 
 # Every statement is built once: to build one takes longer than to run it.
-_INSERT = insert(table_of(Job)).returning(Job.created_at)
-
-_UNTOUCHED: dict[str, Any] = {"claim": 0, "attempt": 1, "tries": 0, "epoch": 0, "seconds": 0.0}
-_UNTOUCHED |= {"cancel_requested": False, "stop_requested": False}
-
 _of_priority = Job.priority == bindparam("priority")
-_waiting_turns = select(func.min(Job.turn)).where(IS_QUEUED, _of_priority)
-_own_turns = select(func.max(Job.turn)).where(IS_QUEUED, _of_priority, Job.owner == bindparam("owner"))
-_running_turns = select(func.max(Job.turn)).where(IS_RUNNING, _of_priority)
-_TURNS = select(
-    _own_turns.scalar_subquery().label("own"),
-    _waiting_turns.scalar_subquery().label("waiting"),
-    _running_turns.scalar_subquery().label("running"),
+_waiting_turn = select(func.min(Job.turn)).where(IS_QUEUED, _of_priority).scalar_subquery()
+_running_turn = select(func.max(Job.turn)).where(IS_RUNNING, _of_priority).scalar_subquery()
+_is_own = Job.owner == bindparam("owner")
+_own_turn = select(func.max(Job.turn)).where(IS_QUEUED, _of_priority, _is_own).scalar_subquery()
+# After the owner's others, and level with whoever is served now.
+_next_turn = greatest(
+    func.coalesce(_waiting_turn, _running_turn, literal_column("0")),
+    func.coalesce(_own_turn + literal_column("1"), literal_column("0")),
 )
+_NEXT_TURN = select(_next_turn)
+
+# A job joins where its dataset is, which nobody removes before the transaction ends: all in one statement,
+# for on SQLite everybody else waits. The module of the datasets stands above this one.
+_datasets = table("datasets", column("id"), column("owner"))
+_its_dataset = (_datasets.c.id == bindparam("dataset_id"), _datasets.c.owner == bindparam("owner"))
+_given = tuple(each for each in JOB.columns if each.name not in {"turn", "created_at"})
+_row = select(*(bindparam(each.name, type_=each.type) for each in _given), _next_turn, database_now())
+_held = _row.select_from(_datasets).where(*_its_dataset).with_for_update(read=True, key_share=True)
+_JOIN = insert(table_of(Job)).from_select([*_given, Job.turn, Job.created_at], _held)
+_JOIN = _JOIN.returning(Job.turn, Job.created_at)
+_UNTOUCHED: dict[str, Any] = {each.name: None for each in _given}
+_UNTOUCHED |= {"claim": 0, "attempt": 1, "tries": 0, "epoch": 0, "seconds": 0.0}
+_UNTOUCHED |= {"cancel_requested": False, "stop_requested": False, "status": Status.QUEUED.value}
 
 # A count of a column that the index of the queued rows holds: else SQLite counts through every job.
 _LENGTH = select(func.count(Job.priority)).where(IS_QUEUED)
@@ -44,6 +55,10 @@ _ANY = select(Job.id).where(IS_QUEUED).order_by(Job.priority).limit(1)
 # Counted here, not by the database: to group it would rather walk through every job in the order of owners.
 _RUNNING_OWNERS = select(Job.owner).where(IS_RUNNING)
 _ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(813701)")
+
+
+class NoDataset(LookupError):
+    """A job was to join whose dataset is gone, or somebody else's."""
 
 
 def add(
@@ -61,30 +76,37 @@ def add(
     model_id: str | None = None,
     work: float | None = None,
 ) -> Job:
-    """A new queued job, detached; `spec` is the full document of its TrainingSpec, `work` as reckoned.
+    """A new queued job, to be read; `spec` is the full document of its TrainingSpec, `work` as reckoned.
 
-    A job of another `kind` has a spec of its own, and says in `epochs` how many steps it has.
+    A job of another `kind` has a spec of its own, and says in `epochs` how many steps it has. Raises
+    NoDataset where the owner has none of this id; nobody removes it before the transaction ends.
     """
     rank = Priority[priority.upper()]
-    row: dict[str, Any] = {
+    row = {
         **_beginning(),
         "id": new_id("job"),
         "owner": owner,
         "kind": kind,
-        "status": Status.QUEUED.value,
         "name": name,
         "dataset_id": dataset_id,
         "spec": spec,
+        "metadata": metadata,
         "webhook": webhook,
         "priority": rank.value,
-        "turn": next_turn(db, owner, rank),
         "epochs": planned_epochs(spec) if epochs is None else epochs,
         "model_id": model_id,
         "work": work,
     }
-    created_at = execute(db, _INSERT, {**row, "metadata": metadata}).scalar_one()
-    job = Job(**row, metadata_=metadata, created_at=created_at)
-    events.log_moves(db, [job], CREATED, at=created_at)
+    return _join(db, row)
+
+
+def _join(db: Session, row: dict[str, Any]) -> Job:
+    made = execute(db, _JOIN, row).one_or_none()
+    if made is None:
+        raise NoDataset(row["dataset_id"])
+    row |= {"turn": made.turn, "created_at": made.created_at}
+    job = JOB.made_of([row[each.name] for each in JOB.columns])
+    events.log_moves(db, [job], CREATED, at=job.created_at)
     return job
 
 
@@ -105,9 +127,7 @@ def next_turn(db: Session, owner: str, priority: int) -> int:
 
     So owners take turns whatever the number of their jobs, and jobs of one owner keep their order.
     """
-    turns = execute(db, _TURNS, {"owner": owner, "priority": int(priority)}).one()
-    served = turns.running if turns.waiting is None else turns.waiting
-    return max(served or 0, 0 if turns.own is None else turns.own + 1)
+    return int(execute(db, _NEXT_TURN, {"owner": owner, "priority": int(priority)}).scalar_one())
 
 
 def length(db: Source) -> int:

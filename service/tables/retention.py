@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from service.tables.base import database_now, table_of
+from service.tables.base import table_of
 from service.tables.deliveries import Delivery, DeliveryStatus
 from service.tables.events import Event, EventType
+from service.tables.functions import database_now
 from service.tables.history import Checkpoint
 from service.tables.idempotency import KEPT_SECONDS, IdempotencyKey
 from service.tables.jobs import DONE, Job, Status

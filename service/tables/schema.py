@@ -20,7 +20,8 @@ from service.tables import (
     models,
     snapshots,
 )
-from service.tables.base import Base, Database, database_now, patiently
+from service.tables.base import Base, Database, patiently
+from service.tables.functions import database_now
 
 METADATA: MetaData = Base.metadata
 TABLES = (

@@ -8,8 +8,8 @@ from sqlalchemy import Integer, String, bindparam, case, func, literal_column, s
 from sqlalchemy.orm import aliased
 
 from service.tables import events
-from service.tables.base import database_now
 from service.tables.events import Event, Move
+from service.tables.functions import database_now
 from service.tables.jobs import IS_QUEUED, JOB, Job, Status
 from service.tables.plain import Source, execute
 

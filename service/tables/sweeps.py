@@ -8,9 +8,9 @@ from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from service.tables import queue
-from service.tables.base import database_now
 from service.tables.claims import DECLINED
 from service.tables.events import Event, EventType
+from service.tables.functions import database_now
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job, Status, move
 
 

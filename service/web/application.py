@@ -18,16 +18,20 @@ from service.web.turns import Turns
 REMEMBERED, REMEMBERED_CHARACTERS = 512, 256
 
 
+_WITH_BODY = frozenset({200, 201, 202})
+
+
 class _Answer(Response):
     """A response whose body, mostly one piece of bytes, reaches the server as just that."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answers as Werkzeug does, but for a plain 200: the server sends a list in one go, and quicker."""
-        pieces = self.response
-        plain = type(pieces) is list and self._status_code == 200 and not self._on_close
-        if not plain or environ["REQUEST_METHOD"] == "HEAD" or "Content-Length" not in self.headers:
+        """Answers as Werkzeug does, but for plain ones: the server sends a list in one go, and quicker."""
+        pieces, headers = self.response, self.headers
+        plain = type(pieces) is list and self._status_code in _WITH_BODY and not self._on_close
+        sized = "Content-Length" in headers and environ["REQUEST_METHOD"] != "HEAD"
+        if not plain or not sized or not headers.get("Location", "").isascii():
             return super().__call__(environ, start_response)
-        start_response(self._status, self.headers.to_wsgi_list())
+        start_response(self._status, headers.to_wsgi_list())
         return cast("list[bytes]", pieces)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from service.tables import datasets
 from tests.service.api.answers import errors_of, json_of, problem_of
 from tests.service.api.conftest import SEED_SPEC
 
@@ -175,3 +176,14 @@ def test_a_second_dataset_validates_and_stays_while_it_is_needed(
     done = json_of(client.get(f"/api/v1/jobs/{job['id']}"))
     assert (done["status"], "val_loss" in done["latest"]) == ("succeeded", True)
     assert client.delete(f"/api/v1/datasets/{second}").status_code == 204
+
+
+def test_a_dataset_that_is_removed_while_its_job_is_ordered_is_unknown(
+    client: FlaskClient, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.jobs.check_queue", lambda db: datasets.remove(db, "local", dataset))
+    problem = problem_of(client.post(URL, json={"dataset_id": dataset, **SEED_SPEC}), 422)
+    assert [(each["pointer"], each["code"]) for each in problem["errors"]] == [
+        ("/dataset_id", "unknown_dataset")
+    ]
+    assert listed(client) == []

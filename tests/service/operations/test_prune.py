@@ -9,7 +9,8 @@ from sqlalchemy import func, select, update
 from service.operations.prune import run
 from service.settings import Settings
 from service.tables import events
-from service.tables.base import Database, database_now
+from service.tables.base import Database
+from service.tables.functions import database_now
 from service.tables.history import Checkpoint
 from service.tables.jobs import Job, Status
 from service.tables.snapshots import SnapshotRow

@@ -26,9 +26,9 @@ MODEL: dict[str, Any] = {
 }
 
 
-def add_dataset(db: Session) -> Dataset:
+def add_dataset(db: Session, owner: str = "local") -> Dataset:
     """A dataset of nothing."""
-    return datasets.add(db, owner="local", name=None, profile={"row_count": 1}, sha256="a" * 64, size=1)
+    return datasets.add(db, owner=owner, name=None, profile={"row_count": 1}, sha256="a" * 64, size=1)
 
 
 def add_job(
@@ -42,7 +42,7 @@ def add_job(
 ) -> Job:
     """A queued job on a dataset of its own."""
     with database.session() as db:
-        dataset = add_dataset(db)
+        dataset = add_dataset(db, owner)
         facts: dict[str, Any] = {"priority": priority, "name": name, "work": work}
         return queue.add(db, owner=owner, dataset_id=dataset.id, spec=spec, **facts)
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.tables import datasets
-from service.tables.base import Database, Instant, database_now, is_transient, new_id
+from service.tables.base import Database, is_transient, new_id
 from service.tables.datasets import Dataset
 
 
@@ -35,25 +35,6 @@ def test_what_was_read_can_be_used_after_its_session(database: Database) -> None
     dataset = _add(database)
     assert dataset.created_at.tzinfo is UTC
     assert abs((datetime.now(UTC) - dataset.created_at).total_seconds()) < 5
-
-
-def test_a_moment_comes_back_to_the_microsecond(database: Database) -> None:
-    moment = datetime(2026, 11, 23, 5, 4, 3, 210_987, tzinfo=UTC)
-    dataset = _add(database)
-    with database.session() as db:
-        db.get_one(Dataset, dataset.id).created_at = moment
-    with database.reading() as db:
-        assert db.get_one(Dataset, dataset.id).created_at == moment
-
-
-def test_the_databases_clock_is_this_moment_and_takes_seconds(database: Database) -> None:
-    with database.reading() as db:
-        now = db.scalar(select(database_now()))
-        later = db.scalar(select((database_now() + 60.0).cast(Instant)))
-    assert now is not None
-    assert later is not None
-    assert abs((datetime.now(UTC) - now).total_seconds()) < 2
-    assert 59 < (later - now).total_seconds() < 62
 
 
 def test_writers_that_read_first_wait_for_each_other(database: Database) -> None:

@@ -1,5 +1,7 @@
 """The datasets' rows."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from service.tables import datasets, queue, wishes
@@ -50,7 +52,18 @@ def test_bytes_are_in_use_until_the_last_dataset_on_them_is_gone(
         assert not datasets.in_use(db, "a" * 64)
 
 
-def test_nobody_removes_a_dataset_that_is_held(database: Database, dataset: Dataset) -> None:
-    with database.session() as db:
-        assert datasets.hold(db, "local", dataset.id)
-        assert not datasets.hold(db, "other", dataset.id)
+def test_nobody_removes_a_dataset_whose_job_is_joining_the_queue(
+    database: Database, dataset: Dataset
+) -> None:
+    def remove() -> None:
+        with database.session() as db:
+            datasets.remove(db, "local", dataset.id)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.session() as db:
+            job = queue.add(db, owner="local", dataset_id=dataset.id, spec=SPEC)
+            removed = pool.submit(remove)
+            with pytest.raises(TimeoutError):
+                removed.result(0.2)
+        with pytest.raises(Conflict, match=job.id):
+            removed.result()

@@ -3,7 +3,8 @@
 from sqlalchemy import update
 
 from service.tables import claims, figures, jobs
-from service.tables.base import Database, database_now
+from service.tables.base import Database
+from service.tables.functions import database_now
 from service.tables.jobs import Job
 from tests.training import SEED_JOB, Workshop
 

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import update
 
 from service.tables import claims, forecast
-from service.tables.base import Database, database_now
+from service.tables.base import Database
 from service.tables.events import Event
 from service.tables.forecast import JOB_SECONDS, Forecast, Place
+from service.tables.functions import database_now
 from service.tables.jobs import Job
 from tests.service.tables.rows import MODEL, add_job, must_claim, progress
 

@@ -13,7 +13,7 @@ from service.tables.events import Event
 from service.tables.jobs import Job, Status, move
 from service.tables.outlook import Outlook
 from tests.servers import eventually
-from tests.service.tables.rows import SMALL, add_job, claim, must_claim
+from tests.service.tables.rows import SMALL, add_dataset, add_job, claim, must_claim
 
 WAITING = 60
 
@@ -27,7 +27,8 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _add(database: Database, count: int, owner: str = "local") -> list[str]:
     with database.session() as db:
-        return [queue.add(db, owner=owner, dataset_id="ds_1", spec=SMALL).id for _ in range(count)]
+        dataset = add_dataset(db, owner)
+        return [queue.add(db, owner=owner, dataset_id=dataset.id, spec=SMALL).id for _ in range(count)]
 
 
 def _positions(database: Database, seen: Outlook, ids: list[str]) -> list[int | None]:

@@ -1,9 +1,11 @@
 """The queue: who is taken next, and who waits where."""
 
+import pytest
+
 from service.tables import queue
 from service.tables.base import Database
 from service.tables.jobs import Job
-from tests.service.tables.rows import add_job, claim, must_claim, read
+from tests.service.tables.rows import SPEC, add_dataset, add_job, claim, must_claim, read
 
 
 def test_a_new_job_is_given_as_it_stands_in_the_table(database: Database) -> None:
@@ -11,6 +13,17 @@ def test_a_new_job_is_given_as_it_stands_in_the_table(database: Database) -> Non
     stored = read(database, job.id)
     columns = [column.key for column in Job.__mapper__.column_attrs]
     assert {name: getattr(job, name) for name in columns} == {name: getattr(stored, name) for name in columns}
+
+
+@pytest.mark.parametrize("owner", ["local", "other"])
+def test_no_job_joins_without_a_dataset_of_its_owners(database: Database, owner: str) -> None:
+    with database.session() as db:
+        theirs = add_dataset(db, "other" if owner == "local" else "local")
+        for missing in (theirs.id, "ds_none"):
+            with pytest.raises(queue.NoDataset, match=missing):
+                queue.add(db, owner=owner, dataset_id=missing, spec=SPEC)
+    with database.reading() as db:
+        assert queue.length(db) == 0
 
 
 def test_the_length_is_that_of_what_waits(database: Database) -> None:

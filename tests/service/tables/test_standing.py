@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import event, insert, update
 
 from service.tables import claims, events, queue, standing
-from service.tables.base import Database, database_now, table_of
+from service.tables.base import Database, table_of
 from service.tables.events import Event
+from service.tables.functions import database_now
 from service.tables.standing import Standing
 from tests.service.tables.rows import MODEL, SPEC, add_job, must_claim, progress
 
@@ -66,7 +67,7 @@ def test_a_look_is_one_statement_and_sees_what_the_transaction_did(database: Dat
     with database.session() as db:
         assert standing.look(db, "local", job.id, count_up_to=500) is not None
         event.remove(database.engine, "before_cursor_execute", note)
-        must = queue.add(db, owner="local", dataset_id="ds_1", spec=SPEC)
+        must = queue.add(db, owner="local", dataset_id=job.dataset_id, spec=SPEC)
         found = standing.look(db, "local", must.id, count_up_to=500)
     assert len(sent) == 1
     assert found is not None

@@ -11,8 +11,9 @@ from sqlalchemy import update
 
 from service.settings import Settings
 from service.tables import deliveries, queue, wishes
-from service.tables.base import Database, database_now
+from service.tables.base import Database
 from service.tables.deliveries import Delivery
+from service.tables.functions import database_now
 from service.worker.courier import deliver
 from tests.servers import Command, eventually
 from tests.service.tables.rows import SPEC, add_dataset
@@ -55,7 +56,7 @@ def end_job(database: Database) -> End:
 
     def end(url: str, owner: str = "local") -> str:
         with database.session() as db:
-            dataset = add_dataset(db)
+            dataset = add_dataset(db, owner)
             webhook = {"url": url, "secret": SECRET}
             job = queue.add(db, owner=owner, dataset_id=dataset.id, spec=SPEC, webhook=webhook)
             wishes.request_cancel(db, owner, job.id)
