@@ -11,6 +11,7 @@ from service.settings import Settings
 from service.storage import FolderStorage
 from service.tables import datasets, history, models, queue
 from service.tables.base import Database
+from service.tables.datasets import Dataset
 from service.tables.jobs import Job
 from service.tables.models import Model
 from tests.engine.trainings import SEED_DOCUMENT
@@ -32,16 +33,18 @@ class Workshop:
         """A queued job, kept to the array executor: how long it takes then depends on nothing else."""
         document = {**body, "training": {**body["training"], **training}}
         spec = parse_spec(document, self._table.profile(), self._settings.engine_limits()).to_document()
-        data = self._table.to_parquet()
-        digest = FolderStorage(self._settings.datasets_dir).put(data)
+        dataset = self.dataset()
         with self.database.session() as db:
-            profile = self._table.profile().to_document()
-            dataset = datasets.add(
-                db, owner="local", name="moons", profile=profile, sha256=digest, size=len(data)
-            )
             job = queue.add(db, owner="local", dataset_id=dataset.id, spec=spec)
             db.execute(update(Job).where(Job.id == job.id).values(executor="arrays"))
             return job
+
+    def dataset(self, owner: str = "local") -> Dataset:
+        """The moons, as a dataset of the owner's."""
+        data, profile = self._table.to_parquet(), self._table.profile().to_document()
+        digest = FolderStorage(self._settings.datasets_dir).put(data)
+        with self.database.session() as db:
+            return datasets.add(db, owner=owner, name="moons", profile=profile, sha256=digest, size=len(data))
 
     def job(self, job: Job) -> Job:
         """The job as it is now."""

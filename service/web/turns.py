@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 TURN_SECONDS = 0.005  # a prediction takes 0.2 ms
-SLACK = 20.0  # for so many times what it needs, a request lets those through who need less;
+SLACK = 50.0  # for so many times what it needs, a request lets those through who need less;
 MOST_SLACK_SECONDS = 0.5  # but not for longer
 WEIGHT = 0.1  # of the newest request in the mean of its kind
 

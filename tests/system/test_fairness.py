@@ -1,7 +1,5 @@
 """Who waits for whom, with a real worker that trains one job at a time."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import func, select, update
 
@@ -54,14 +52,17 @@ def test_what_matters_more_goes_first(start: Start, workshop: Workshop) -> None:
 def test_one_owners_many_jobs_do_not_starve_anothers_one(
     start: Start, workshop: Workshop, count: int
 ) -> None:
-    model = workshop.add()
+    spec = workshop.add().spec
+    facts: dict[str, dict[str, Any]] = {
+        owner: {"owner": owner, "dataset_id": workshop.dataset(owner).id, "spec": spec}
+        for owner in ("many", "few")
+    }
     with workshop.database.session() as db:
-        facts: dict[str, Any] = {"dataset_id": model.dataset_id, "spec": model.spec}
-        many = [queue.add(db, owner="many", **facts).id for _ in range(count)]
+        many = [queue.add(db, **facts["many"]).id for _ in range(count)]
     start("worker", **SHORT)
     eventually(lambda: _waiting(workshop, many) < count - 10, what="the worker is in the middle of the many")
     with workshop.database.session() as db:
-        few = queue.add(db, owner="few", **facts)
+        few = queue.add(db, **facts["few"])
         before = len(many) - _waiting(workshop, many)
     eventually(lambda: workshop.job(few).status == "succeeded", seconds=60)
     started = workshop.job(few).started_at
@@ -79,10 +80,14 @@ def _waiting(workshop: Workshop, ids: list[str]) -> int:
 
 
 def test_many_owners_are_served_in_turn(start: Start, workshop: Workshop) -> None:
-    model = workshop.add()
+    spec = workshop.add().spec
+    ids = {owner: workshop.dataset(owner).id for owner in ("a", "b", "c")}
     with workshop.database.session() as db:
-        facts: dict[str, Any] = {"dataset_id": model.dataset_id, "spec": model.spec}
-        jobs = [queue.add(db, owner=owner, **facts) for owner in ("a", "b", "c") for _ in range(4)]
+        jobs = [
+            queue.add(db, owner=owner, dataset_id=dataset, spec=spec)
+            for owner, dataset in ids.items()
+            for _ in range(4)
+        ]
     start("worker", **SHORT, max_tries=1)  # one claim a job, so that the order shows
     eventually(lambda: _all_done(workshop, jobs), seconds=60)
     owners = {job.id: job.owner for job in jobs}
