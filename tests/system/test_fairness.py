@@ -1,5 +1,7 @@
 """Who waits for whom, with a real worker that trains one job at a time."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select, update
 
