@@ -160,6 +160,15 @@ def test_a_result_whose_model_was_deleted_is_gone(client: FlaskClient, trained: 
 
 
 @ON_BOTH_DATABASES
+def test_a_job_shows_first_what_a_list_shows_of_it_and_in_that_order(
+    client: FlaskClient, post_job: Post
+) -> None:
+    made = post_job()
+    (of_list,) = json_of(client.get(URL))["data"]
+    assert [*made][: len(of_list)] == [*of_list]
+    assert made["progress"]["epochs"] == of_list["progress"]["epochs"]
+
+
 def test_jobs_are_listed_and_filtered(client: FlaskClient, post_job: Post, dataset: str) -> None:
     first, second = post_job()["id"], post_job(model={"name": "other"})["id"]
     assert listed(client) == [second, first]
