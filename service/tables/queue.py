@@ -38,8 +38,8 @@ _its_dataset = (_datasets.c.id == bindparam("dataset_id"), _datasets.c.owner == 
 _given = tuple(each for each in JOB.columns if each.name not in {"turn", "created_at"})
 _row = select(*(bindparam(each.name, type_=each.type) for each in _given), _next_turn, database_now())
 _held = _row.select_from(_datasets).where(*_its_dataset).with_for_update(read=True, key_share=True)
-_JOIN = insert(table_of(Job)).from_select([*_given, Job.turn, Job.created_at], _held)
-_JOIN = _JOIN.returning(Job.turn, Job.created_at)
+_found = (Job.turn, Job.created_at)
+_JOIN = insert(table_of(Job)).from_select([*_given, *_found], _held).returning(*_found)
 _UNTOUCHED: dict[str, Any] = {each.name: None for each in _given}
 _UNTOUCHED |= {"claim": 0, "attempt": 1, "tries": 0, "epoch": 0, "seconds": 0.0}
 _UNTOUCHED |= {"cancel_requested": False, "stop_requested": False, "status": Status.QUEUED.value}

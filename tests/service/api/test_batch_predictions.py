@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from engine.errors import Problem
 from service.settings import Settings
 from tests.service.api.answers import errors_of, json_of, problem_of
 from tests.service.api.conftest import ON_BOTH_DATABASES
@@ -118,6 +119,18 @@ def test_a_wrong_order_is_named(
     client: FlaskClient, trained: dict[str, Any], body: dict[str, Any], pointer: str, code: str
 ) -> None:
     assert errors_of(client.post(URL, json=body))[pointer] == code
+
+
+def test_a_dataset_that_is_removed_while_its_predictions_are_ordered_is_unknown(
+    client: FlaskClient, dataset: str, trained: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove(*_: object) -> list[Problem]:
+        assert client.delete(f"/api/v1/datasets/{dataset}").status_code == 204
+        return []
+
+    monkeypatch.setattr("service.api.batch_predictions._column_problems", remove)
+    assert errors_of(client.post(URL, json={"dataset_id": dataset})) == {"/dataset_id": "unknown_dataset"}
+    assert [job["id"] for job in json_of(client.get("/api/v1/jobs"))["data"]] == [trained["id"]]
 
 
 def test_columns_that_are_not_there_are_named_at_once(

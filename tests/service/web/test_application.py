@@ -84,13 +84,14 @@ def test_what_is_known_by_heart_stays_bounded(monkeypatch: pytest.MonkeyPatch) -
     [
         lambda: Response(b"bytes"),
         lambda: Response("täxt", 201, {"Location": "/ü"}),
+        lambda: Response("queued", 202, {"Location": "http://localhost/api/v1/jobs/job_1"}),
         lambda: Response(["in ", "pieces"]),
         lambda: Response(iter([b"in ", b"pieces"])),
         lambda: Response(b"none", 204),
         lambda: Response(b"known", 304),
         lambda: {"a": 1},
     ],
-    ids=["bytes", "created", "list", "stream", "empty", "unchanged", "json"],
+    ids=["bytes", "created", "queued", "list", "stream", "empty", "unchanged", "json"],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_every_answer_goes_out_as_flask_sends_it(
