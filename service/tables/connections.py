@@ -32,6 +32,13 @@ _SERVER = {
     "tcp_user_timeout": 10_000,
 }
 _RESTED_SECONDS = 1.0  # a connection that was used since is taken to be there still
+_SQLITE = {
+    "journal_mode": "WAL",
+    "foreign_keys": "ON",
+    # In KiB, of each connection. Whoever commits empties the caches of all others, so that a cache serves a
+    # transaction and little more; SQLite's 2 MB would fill all the same, as slowly as the database grows.
+    "cache_size": "-256",
+}
 
 
 class WroteWhileReading(TypeError):
@@ -101,8 +108,8 @@ def _ping_rested(engine: Engine, connection: Any, info: dict[str, Any]) -> None:
 
 def _prepare_sqlite(connection: Any, synchronous: str) -> None:
     connection.isolation_level = None  # sqlite3 must not send a BEGIN of its own
-    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    for name, value in {**_SQLITE, "synchronous": synchronous}.items():
+        connection.execute(f"PRAGMA {name}={value}")
 
 
 def _begin_sqlite(connection: Connection, line: Line, busy_seconds: float) -> None:

@@ -1,6 +1,9 @@
 """Connections: reading changes nothing, and what broke while it rested is replaced."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, text, update
@@ -70,3 +73,32 @@ def test_a_host_that_is_gone_is_noticed_within_a_lease(postgresql: Database) -> 
     assert idle + interval * count < Settings().lease_seconds
     with postgresql.reading() as db:
         assert db.scalar(text("SHOW idle_in_transaction_session_timeout")) == "1min"
+
+
+_READERS_OF_ALL = """
+import sys
+from contextlib import ExitStack
+import psutil
+from sqlalchemy import text
+from service.tables.base import Database
+
+database = Database(f"sqlite:///{sys.argv[1]}", pool_size=8)
+with database.session() as db:
+    db.execute(text("CREATE TABLE pages (bytes BLOB)"))
+    db.execute(text(
+        "INSERT INTO pages WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+        "SELECT randomblob(3900) FROM n"
+    ))
+with ExitStack() as readers:
+    sessions = [readers.enter_context(database.reading()) for _ in range(8)]
+    before = psutil.Process().memory_full_info().uss
+    for db in sessions:
+        assert db.scalar(text("SELECT sum(length(hex(bytes))) FROM pages")) == 7_800_000
+    print(psutil.Process().memory_full_info().uss - before)
+"""
+
+
+def test_many_who_read_a_whole_sqlite_database_do_not_keep_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _READERS_OF_ALL, str(tmp_path / "pages.db")]
+    grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert grown < 6 * 2**20  # SQLite's own bound is 2 MB each
