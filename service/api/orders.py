@@ -199,11 +199,12 @@ def require_ready(dataset: Dataset) -> None:
 
 
 def add_job(db: Transaction, **facts: Any) -> Job:
-    """A new queued job; raises ServiceError where its dataset has been removed since it was looked at."""
+    """A new queued job; raises ServiceError where a dataset of it has been removed since it was looked at."""
     try:
         return queue.add(db, **facts)
-    except queue.NoDataset:
-        raise invalid([unknown_dataset(facts["dataset_id"])]) from None
+    except queue.NoDataset as gone:
+        pointer = "/dataset_id" if gone.dataset_id == facts["dataset_id"] else "/split/dataset_id"
+        raise invalid([unknown_dataset(gone.dataset_id, pointer)]) from None
 
 
 def unknown_dataset(dataset_id: str, pointer: str = "/dataset_id") -> Problem:

@@ -38,6 +38,7 @@ _its_dataset = (_datasets.c.id == bindparam("dataset_id"), _datasets.c.owner == 
 _given = tuple(each for each in JOB.columns if each.name not in {"turn", "created_at"})
 _row = select(*(bindparam(each.name, type_=each.type) for each in _given), _next_turn, database_now())
 _held = _row.select_from(_datasets).where(*_its_dataset).with_for_update(read=True, key_share=True)
+_HOLD = select(_datasets.c.id).where(*_its_dataset).with_for_update(read=True, key_share=True)
 _found = (Job.turn, Job.created_at)
 _JOIN = insert(table_of(Job)).from_select([*_given, *_found], _held).returning(*_found)
 _UNTOUCHED: dict[str, Any] = {each.name: None for each in _given}
@@ -58,7 +59,11 @@ _ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(813701)")
 
 
 class NoDataset(LookupError):
-    """A job was to join whose dataset is gone, or somebody else's."""
+    """A job was to join a dataset of which is gone, or somebody else's; `dataset_id` names it."""
+
+    def __init__(self, dataset_id: str) -> None:
+        self.dataset_id = dataset_id
+        super().__init__(dataset_id)
 
 
 def add(
@@ -79,7 +84,8 @@ def add(
     """A new queued job, to be read; `spec` is the full document of its TrainingSpec, `work` as reckoned.
 
     A job of another `kind` has a spec of its own, and says in `epochs` how many steps it has. Raises
-    NoDataset where the owner has none of this id; nobody removes it before the transaction ends.
+    NoDataset where the owner has none of this id, or of the one that the spec's split names to validate
+    on; nobody removes them before the transaction ends.
     """
     rank = Priority[priority.upper()]
     row = {
@@ -101,6 +107,9 @@ def add(
 
 
 def _join(db: Session, row: dict[str, Any]) -> Job:
+    second = row["spec"].get("split", {}).get("dataset_id")
+    if second and execute(db, _HOLD, {"dataset_id": second, "owner": row["owner"]}).one_or_none() is None:
+        raise NoDataset(second)
     made = execute(db, _JOIN, row).one_or_none()
     if made is None:
         raise NoDataset(row["dataset_id"])

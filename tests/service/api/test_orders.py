@@ -178,12 +178,14 @@ def test_a_second_dataset_validates_and_stays_while_it_is_needed(
     assert client.delete(f"/api/v1/datasets/{second}").status_code == 204
 
 
+@pytest.mark.parametrize("pointer", ["/dataset_id", "/split/dataset_id"])
 def test_a_dataset_that_is_removed_while_its_job_is_ordered_is_unknown(
-    client: FlaskClient, dataset: str, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, dataset: str, pointer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.jobs.check_queue", lambda db: datasets.remove(db, "local", dataset))
-    problem = problem_of(client.post(URL, json={"dataset_id": dataset, **SEED_SPEC}), 422)
-    assert [(each["pointer"], each["code"]) for each in problem["errors"]] == [
-        ("/dataset_id", "unknown_dataset")
-    ]
+    second = json_of(client.post("/api/v1/datasets", json={"sample": "moons"}))["id"]
+    gone = dataset if pointer == "/dataset_id" else second
+    monkeypatch.setattr("service.api.jobs.check_queue", lambda db: datasets.remove(db, "local", gone))
+    body = {"dataset_id": dataset, **SEED_SPEC, "split": {"dataset_id": second}}
+    problem = problem_of(client.post(URL, json=body), 422)
+    assert [(each["pointer"], each["code"]) for each in problem["errors"]] == [(pointer, "unknown_dataset")]
     assert listed(client) == []

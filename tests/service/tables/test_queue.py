@@ -18,10 +18,13 @@ def test_a_new_job_is_given_as_it_stands_in_the_table(database: Database) -> Non
 @pytest.mark.parametrize("owner", ["local", "other"])
 def test_no_job_joins_without_a_dataset_of_its_owners(database: Database, owner: str) -> None:
     with database.session() as db:
-        theirs = add_dataset(db, "other" if owner == "local" else "local")
+        own, theirs = (add_dataset(db, each) for each in (owner, "other" if owner == "local" else "local"))
         for missing in (theirs.id, "ds_none"):
             with pytest.raises(queue.NoDataset, match=missing):
                 queue.add(db, owner=owner, dataset_id=missing, spec=SPEC)
+            validating = {**SPEC, "split": {**SPEC["split"], "dataset_id": missing}}
+            with pytest.raises(queue.NoDataset, match=missing):
+                queue.add(db, owner=owner, dataset_id=own.id, spec=validating)
     with database.reading() as db:
         assert queue.length(db) == 0
 
