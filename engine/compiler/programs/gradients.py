@@ -31,7 +31,7 @@ class GradientProgram:
     `gradients(x, scores, chosen, gradients, parameters, transposed, workspace, rows, own)`: x (rows, inputs)
     → scores (rows, outputs) and the gradients (rows, inputs) of the scores that `chosen` (rows,) names;
     where `own` is 1 each row's greatest score is chosen first. Aligned to 64 bytes and zero at first are
-    `transposed`, of `transposed_size` numbers, and a workspace for each thread, of `size` numbers.
+    `transposed`, of `transposed_size` numbers, and a workspace for each call at once, of `size` numbers.
     """
 
     def __init__(self, layers: tuple[LayerShape, ...], target: Target, cache_directory: Path | None) -> None:

@@ -21,7 +21,8 @@ from engine.compiler.programs.forward import Forward
 class PredictionProgram:
     """`forward(x, scores, parameters, workspace, rows)`: x (rows, inputs) → scores (rows, outputs).
 
-    Every thread needs a workspace of its own, of `size` numbers, aligned to 64 bytes and zero at first.
+    Each of several calls at once needs a workspace of its own, of `size` numbers, aligned to 64 bytes and
+    zero at first.
     """
 
     def __init__(

@@ -1,12 +1,10 @@
-"""Predictions and their gradients by machine code: parameters packed once, a workspace for each thread."""
+"""Predictions and their gradients by machine code: parameters packed once, workspaces lent to each call."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +20,25 @@ from engine.execution.compiled.memory import aligned_zeros, layer_shapes
 from engine.execution.plan import Array, LayerPlan
 
 _FLOAT64 = np.dtype(np.float64)
-_GRADIENTS = "gradients"
+
+
+class Workspaces:
+    """Workspaces of a program: as many as it was ever called at once, however many threads call it."""
+
+    def __init__(self, numbers: int) -> None:
+        self._numbers, self._idle = numbers, list[tuple[int, Array]]()
+
+    def take(self) -> tuple[int, Array]:
+        """One that nobody else has: its address, and what keeps it there."""
+        try:
+            return self._idle.pop()  # of a list: one step, so that no two threads get the same
+        except IndexError:
+            made = aligned_zeros(self._numbers, _FLOAT64)
+            return address_of(made), made
+
+    def give_back(self, workspace: tuple[int, Array]) -> None:
+        """Leaves it to the next call."""
+        self._idle.append(workspace)
 
 
 class CompiledPredictor:
@@ -46,15 +62,17 @@ class CompiledPredictor:
         self._packed[flat_positions(layouts)] = parameters
         self._parameters = address_of(self._packed)
         self._inputs = layers[0].inputs
-        self._threads = threading.local()
+        self._programs: dict[int, tuple[Callable[..., None], Workspaces]] = {}
 
     def __call__(self, x: Array) -> Array:
         """The scores; x of another width is refused, since the program would read past its end."""
         x = self._rows(x)
         scores = np.empty((len(x), self._outputs))
         if len(x):
-            run, workspace = self._program(1 if len(x) == 1 else ROWS_AT_ONCE)
-            run(address_of(x), address_of(scores), self._parameters, workspace, len(x))
+            run, workspaces = self._program(1 if len(x) == 1 else ROWS_AT_ONCE)
+            workspace = workspaces.take()
+            run(address_of(x), address_of(scores), self._parameters, workspace[0], len(x))
+            workspaces.give_back(workspace)
         return scores
 
     def gradients(self, x: Array, output: int | None = None) -> Gradients:
@@ -65,18 +83,20 @@ class CompiledPredictor:
         scores, slopes = np.empty((len(x), self._outputs)), np.empty_like(x)
         chosen = np.full(len(x), output or 0)
         if len(x):
-            program, transposed = self._gradient_program
+            program, transposed, workspaces = self._gradient_program
             arrays = map(address_of, (x, scores, chosen, slopes, self._packed, transposed))
-            workspace = self._workspace(_GRADIENTS, program.size)
-            program.gradients(*arrays, workspace, len(x), output is None)
+            workspace = workspaces.take()
+            program.gradients(*arrays, workspace[0], len(x), output is None)
+            workspaces.give_back(workspace)
         return Gradients(chosen, scores, slopes)
 
     def single_row_call(self, x: Array) -> Callable[[], None]:
         """A bare call of the single row's program on every row of x: for measuring it."""
         x = np.ascontiguousarray(x, np.float64)
-        run, workspace = self._program(1)
-        arrays = (x, np.empty((len(x), self._outputs)))
-        addresses = [*map(address_of, arrays), self._parameters, workspace]
+        run, workspaces = self._program(1)
+        arrays = (x, np.empty((len(x), self._outputs)), workspaces.take()[1])
+        x_at, scores_at, workspace = map(address_of, arrays)
+        addresses = (x_at, scores_at, self._parameters, workspace)
         return lambda: run(*addresses, len(arrays[0]))
 
     def _rows(self, x: Array) -> Array:
@@ -87,25 +107,16 @@ class CompiledPredictor:
         return x
 
     @cached_property
-    def _gradient_program(self) -> tuple[GradientProgram, Array]:
+    def _gradient_program(self) -> tuple[GradientProgram, Array, Workspaces]:
         """The program, and the weights as it takes them back: made when the first gradient is asked for."""
         program = gradient_program(self._layers, self._target, self._cache_directory)
         transposed = aligned_zeros(program.transposed_size, _FLOAT64)
         program.transpose(self._parameters, address_of(transposed))
-        return program, transposed
+        return program, transposed, Workspaces(program.size)
 
-    def _program(self, block: int) -> tuple[Callable[..., None], int]:
-        """The program for blocks of so many rows, and the address of this thread's workspace for it."""
-        known: dict[Any, Any] = self._threads.__dict__
-        if block not in known:
+    def _program(self, block: int) -> tuple[Callable[..., None], Workspaces]:
+        """The program for blocks of so many rows, and its workspaces."""
+        if block not in self._programs:
             program = prediction_program(self._layers, block, self._target, self._cache_directory)
-            known[block] = program.forward, self._workspace(("block", block), program.size)
-        found: tuple[Callable[..., None], int] = known[block]
-        return found
-
-    def _workspace(self, purpose: Any, numbers: int) -> int:
-        """The address of this thread's workspace for a purpose."""
-        known: dict[Any, Array] = self._threads.__dict__
-        if purpose not in known:
-            known[purpose] = aligned_zeros(numbers, _FLOAT64)
-        return address_of(known[purpose])
+            self._programs.setdefault(block, (program.forward, Workspaces(program.size)))
+        return self._programs[block]

@@ -8,7 +8,7 @@ import pytest
 from engine.compiler.jit import Target
 from engine.execution.array_predictor import ArrayPredictor
 from engine.execution.arrays import forward
-from engine.execution.compiled.predictor import CompiledPredictor
+from engine.execution.compiled.predictor import CompiledPredictor, Workspaces
 from engine.execution.plan import Array
 from engine.nn.activations import ACTIVATIONS
 from tests.engine.compiler.plans import make_plan
@@ -60,6 +60,17 @@ def test_threads_share_a_predictor() -> None:
     alone = [predictor(x).tobytes() for x in batches]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda x: predictor(x).tobytes(), batches)) == alone
+
+
+def test_calls_one_after_another_share_a_workspace_whatever_their_threads() -> None:
+    workspaces = Workspaces(100)
+    first, second = workspaces.take(), workspaces.take()
+    assert first[0] != second[0]
+    workspaces.give_back(first)
+    with ThreadPoolExecutor(1) as pool:
+        third = pool.submit(workspaces.take).result()
+    assert third[0] == first[0]
+    assert third[1].size == 100
 
 
 def test_rows_of_another_width_are_refused() -> None:
