@@ -160,7 +160,7 @@ def list_datasets(query: Mapping[str, Any]) -> Response:
     """List the datasets, newest first."""
     with running().database.looking() as db:
         page = datasets.page(db, owner(), **query)
-    return page_response(DatasetSchema(many=True).dump(page.items), page.next)
+    return page_response(_DATASET.dump(page.items, many=True), page.next)
 
 
 @blueprint.get("/datasets/<dataset_id>")

@@ -1,6 +1,6 @@
 """A job as its readers see it: schemas, progress, links, and when a look is worth it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
@@ -167,7 +167,7 @@ class _Followed(JobSchema):
     progress = fields.Function(lambda _job: None)  # which keeps its place
 
 
-_JOB = _Followed()  # to make a schema takes longer than to use it
+_JOB, _LISTED = _Followed(), JobSchema(many=True)  # to make a schema takes longer than to use it
 
 
 class JobDetailSchema(JobSchema):
@@ -186,6 +186,12 @@ class JobDetailSchema(JobSchema):
         metadata={"description": "Since its worker was last heard of; null unless it is running."},
     )
     transitions = fields.List(fields.Nested(TransitionSchema), required=True)
+
+
+def listed(found: Sequence[Job]) -> list[dict[str, Any]]:
+    """The jobs as lists show them."""
+    documents: list[dict[str, Any]] = _LISTED.dump(found)
+    return documents
 
 
 def detail(db: Source, job_id: str) -> dict[str, Any]:

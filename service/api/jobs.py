@@ -18,6 +18,7 @@ from service.api.job_documents import (
     created_detail,
     detail,
     find_job,
+    listed,
     polling_headers,
     retry_after,
 )
@@ -142,7 +143,7 @@ def list_jobs(query: Mapping[str, Any]) -> Response:
         page = jobs.page(db, owner(), **query)
         if not all(job.done for job in page.items):
             running().outlook.foresee(db)
-    return page_response(JobSchema(many=True).dump(page.items), page.next)
+    return page_response(listed(page.items), page.next)
 
 
 @blueprint.get("/jobs/<job_id>")

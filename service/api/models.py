@@ -95,6 +95,9 @@ class ModelSchema(Answer):
     created_at = Moment(required=True)
 
 
+_LISTED = ModelSchema(many=True, exclude=["aliases"])
+
+
 class ParametersSchema(Answer):
     """A model's parameters; weights are [units][inputs]."""
 
@@ -167,7 +170,7 @@ def delete_model(model: str) -> Response:
 def documents(db: Transaction, found: Sequence[Model]) -> list[dict[str, Any]]:
     """The models as JSON shows them."""
     aliases = models.aliases(db, [model.id for model in found])
-    listed = ModelSchema(many=True, exclude=["aliases"]).dump(found)
+    listed = _LISTED.dump(found)
     return [{**document, "aliases": aliases.get(document["id"], [])} for document in listed]
 
 

@@ -1,6 +1,7 @@
 """Strict fields and their complaints."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from marshmallow import fields
 
 from engine.errors import Problem
 from service.web.schemas import (
+    Answer,
     Array,
     Object,
     QueryInt,
@@ -139,3 +141,13 @@ def test_moments_are_written_in_utc() -> None:
     noon = datetime(2026, 11, 23, 12, tzinfo=timezone(timedelta(hours=2)))
     assert moment(noon) == "2026-11-23T10:00:00.000Z"
     assert moment(datetime(2026, 1, 1, 0, 0, 0, 123_456, tzinfo=UTC)) == "2026-01-01T00:00:00.123Z"
+
+
+class _Point(Answer):
+    x = fields.Integer()
+    y = fields.Integer(attribute="height")
+
+
+def test_an_answer_is_made_of_documents_and_of_objects() -> None:
+    made = _Point().dump([{"x": 1, "height": 2}, SimpleNamespace(x=1, height=2), {"x": 1}], many=True)
+    assert made == [{"x": 1, "y": 2}, {"x": 1, "y": 2}, {"x": 1}]
