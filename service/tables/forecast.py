@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, bindparam, case, func, select
 
+from service.tables import queue
 from service.tables.events import Event
 from service.tables.jobs import IS_QUEUED, IS_RUNNING, Job
 from service.tables.plain import Source, execute
@@ -25,6 +26,7 @@ from service.tables.plain import Source, execute
 LOOKED_AT = 500  # ids of the log, from its end: their jobs tell the pace
 HALF_LIFE_SECONDS = 5.0  # after which a job tells half as much of it
 HEAD = 500  # jobs of the queue that are read one by one
+REST_SECONDS = 5.0  # and what the others take on average is remembered for so long
 JOB_SECONDS = 0.005  # beside the training: claim, data, model
 HALF_A_SECOND = 0.5
 
@@ -57,7 +59,8 @@ class Forecast:
     running: tuple[float, ...]  # seconds left
     places: tuple[Place, ...]  # of the head of the queue,
     head: tuple[Waiting, ...]  # job by job,
-    rest: Waiting  # and what is behind it
+    rest: Waiting  # and what is behind it,
+    rest_seen_at: float  # summed up then
 
     def end_of_queued(self, place: Place, seconds: float, ahead: int | None = None) -> float | None:
         """How many seconds from now a job at this place ends that trains so long; None where nothing tells.
@@ -81,6 +84,11 @@ class Forecast:
         """How many seconds from now a running job ends that still trains so long."""
         return self._end(0.0, seconds) if self.places else seconds
 
+    def knows_rest(self, now: float, pace: float | None) -> bool:
+        """Whether what it says of the jobs behind the head still holds: not long ago, and with a pace or none."""
+        fresh = now - self.rest_seen_at < REST_SECONDS
+        return fresh and self.rest.jobs > 0 and (self.pace is None) == (pace is None)
+
     def _end(self, start: float, seconds: float) -> float:
         age = time.monotonic() - self.seen_at
         alone = max(0.0, start - age) + seconds
@@ -91,8 +99,12 @@ class Forecast:
         return max(alone, others / max(self.workers, 1) - age)
 
 
-def look(db: Source, slice_seconds: float) -> Forecast:
-    """Looks at the queue, at what runs, and at the jobs of the end of the log."""
+def look(db: Source, slice_seconds: float, before: Forecast | None = None) -> Forecast:
+    """Looks at the queue, at what runs, and at the jobs of the end of the log.
+
+    From the look `before` it takes what the jobs behind the head take on average, while that is fresh: to sum
+    up ten thousand rows takes longer than all the rest.
+    """
     seen_at = time.monotonic()
     pace = _pace(db)
     running = execute(db, _RUNNING).all()
@@ -100,7 +112,13 @@ def look(db: Source, slice_seconds: float) -> Forecast:
     free: dict[str | None, float] = defaultdict(float)
     for job, left in zip(running, lefts, strict=True):
         free[job.worker] += min(left, slice_seconds)
-    head, rest = _waiting(db, pace or 0.0, slice_seconds, list(free.values()) or [0.0])
+    head, starts = _head(db, pace or 0.0, slice_seconds, list(free.values()) or [0.0])
+    rest, rest_seen_at = Waiting(0, 0.0, 0.0, starts), seen_at
+    if len(head) == HEAD and before is not None and before.knows_rest(seen_at, pace):
+        rest_seen_at = before.rest_seen_at
+        rest = before.rest._replace(jobs=max(queue.length(db) - HEAD, 0), starts=starts)
+    elif len(head) == HEAD:
+        rest = _rest(db, pace or 0.0, slice_seconds, [*head.values()], starts)
     return Forecast(
         seen_at=seen_at,
         pace=pace,
@@ -110,6 +128,7 @@ def look(db: Source, slice_seconds: float) -> Forecast:
         places=tuple(head),
         head=tuple(head.values()),
         rest=rest,
+        rest_seen_at=rest_seen_at,
     )
 
 
@@ -127,10 +146,10 @@ def _pace(db: Source) -> float | None:
     return seconds / work if work else None
 
 
-def _waiting(
+def _head(
     db: Source, pace: float, slice_seconds: float, free: list[float]
-) -> tuple[dict[Place, Waiting], Waiting]:
-    """The head of the queue, each job given to the worker that is `free` first, and the rest."""
+) -> tuple[dict[Place, Waiting], float]:
+    """The head of the queue, each job given to the worker that is `free` first; when the next one is free."""
     heapq.heapify(free)
     head = {}
     for priority, turn, job_id, work in execute(db, _HEAD, {"head": HEAD}):
@@ -138,15 +157,18 @@ def _waiting(
         short = min(seconds, slice_seconds)
         head[Place(priority, turn, job_id)] = Waiting(1, short, seconds, free[0])
         heapq.heapreplace(free, free[0] + short)
-    if len(head) < HEAD:
-        return head, Waiting(0, 0.0, 0.0, free[0])
+    return head, free[0]
+
+
+def _rest(db: Source, pace: float, slice_seconds: float, head: list[Waiting], starts: float) -> Waiting:
+    """What is behind the head: all that waits, less the head."""
     jobs, short, whole = execute(db, _ALL, {"most": slice_seconds / pace if pace else 0.0}).one()
     jobs -= len(head)
-    short = short * pace + jobs * JOB_SECONDS - sum(each.slice - JOB_SECONDS for each in head.values())
-    whole = whole * pace + jobs * JOB_SECONDS - sum(each.seconds - JOB_SECONDS for each in head.values())
+    short = short * pace + jobs * JOB_SECONDS - sum(each.slice - JOB_SECONDS for each in head)
+    whole = whole * pace + jobs * JOB_SECONDS - sum(each.seconds - JOB_SECONDS for each in head)
     # What left or came between the two statements must not turn the difference over.
     some = max(jobs, 1)
-    return head, Waiting(max(jobs, 0), max(short, 0.0) / some, max(whole, 0.0) / some, free[0])
+    return Waiting(max(jobs, 0), max(short, 0.0) / some, max(whole, 0.0) / some, starts)
 
 
 def seconds_left(job: Any, pace: float | None) -> float | None:

@@ -63,7 +63,7 @@ class Outlook:
         if began < self._forecast_until:
             return
         self._forecast_until = began + FRESH_SECONDS  # for the other threads
-        self.forecast = forecast.look(db, self._slice_seconds)
+        self.forecast = forecast.look(db, self._slice_seconds, self.forecast)
         took = time.monotonic() - began
         fresh = FRESH_SECONDS if self.forecast.workers else IDLE_SECONDS
         self._forecast_until = began + min(max(fresh, took / SHARE), STALE_SECONDS)

@@ -46,6 +46,7 @@ FORECAST = Forecast(
     places=(Place(1, 5, "job_a"),),
     head=(Waiting(jobs=1, slice=6.0, seconds=6.0, starts=4.0),),
     rest=Waiting(jobs=0, slice=0.0, seconds=0.0, starts=10.0),
+    rest_seen_at=0.0,
 )
 
 

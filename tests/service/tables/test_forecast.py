@@ -173,3 +173,26 @@ def test_behind_the_head_the_end_is_told_by_how_many_are_ahead(
     assert seen.end_of_queued(_place(queued[40]), 1.0) is None  # where it stands is not known
     assert seen.end_of_running(100.0) == pytest.approx(100.0, abs=1)
     assert seen.end_of_running(20.0) == 20.0
+
+
+def test_what_the_jobs_behind_the_head_take_is_remembered_for_seconds(
+    database: Database, monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    monkeypatch.setattr(forecast, "HEAD", 2)
+    for _ in range(4):
+        add_job(database, work=1.0)
+    without_pace = _look(database)
+    _train_one(database)
+    with database.reading() as db:
+        first = forecast.look(db, SLICE, without_pace)
+    assert first.rest.jobs == 2
+    assert first.rest.seconds == pytest.approx(PACE + JOB_SECONDS)
+    add_job(database, work=10.0)
+    with database.reading() as db:
+        second = forecast.look(db, SLICE, first)
+        clock[0] += forecast.REST_SECONDS
+        third = forecast.look(db, SLICE, second)
+    assert second.rest == first.rest._replace(jobs=3)
+    assert third.rest.jobs == 3
+    assert third.rest.seconds == pytest.approx(4 * PACE + JOB_SECONDS)
+    assert (first.rest_seen_at, second.rest_seen_at, third.rest_seen_at) == (1000.0, 1000.0, clock[0])
