@@ -85,7 +85,7 @@ class Forecast:
         return self._end(0.0, seconds) if self.places else seconds
 
     def knows_rest(self, now: float, pace: float | None) -> bool:
-        """Whether what it says of the jobs behind the head still holds: not long ago, and with a pace or none."""
+        """Whether what it says of the jobs behind the head still holds: of late, and with a pace or none."""
         fresh = now - self.rest_seen_at < REST_SECONDS
         return fresh and self.rest.jobs > 0 and (self.pace is None) == (pace is None)
 
