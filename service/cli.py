@@ -76,7 +76,7 @@ def api(data_dir: Path | None, host: str | None, port: int | None) -> None:
     with TemporaryDirectory(prefix="gradhouse-counters-") as counters:
         # Where its processes count requests together; the library looks once, when it is loaded.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
-        # Granian's allocator looks once, too. Else it keeps a third of a megabyte for each of its threads,
+        # So do the allocators of Granian and of Polars. Else they keep a third of a megabyte for each thread,
         # dozens of which few are at work at once.
         os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,tcache:false")
         _run("service.serve", settings)

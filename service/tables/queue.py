@@ -37,10 +37,11 @@ _datasets = table("datasets", column("id"), column("owner"))
 _its_dataset = (_datasets.c.id == bindparam("dataset_id"), _datasets.c.owner == bindparam("owner"))
 _given = tuple(each for each in JOB.columns if each.name not in {"turn", "created_at"})
 _row = select(*(bindparam(each.name, type_=each.type) for each in _given), _next_turn, database_now())
-_held = _row.select_from(_datasets).where(*_its_dataset).with_for_update(read=True, key_share=True)
-_HOLD = select(_datasets.c.id).where(*_its_dataset).with_for_update(read=True, key_share=True)
+_placed = _row.select_from(_datasets).where(*_its_dataset).with_for_update(read=True, key_share=True)
 _found = (Job.turn, Job.created_at)
-_JOIN = insert(table_of(Job)).from_select([*_given, *_found], _held).returning(*_found)
+_JOIN = insert(table_of(Job)).from_select([*_given, *_found], _placed).returning(*_found)
+# And there stays the one that it validates on.
+_KEEP = select(_datasets.c.id).where(*_its_dataset).with_for_update(read=True, key_share=True)
 _UNTOUCHED: dict[str, Any] = {each.name: None for each in _given}
 _UNTOUCHED |= {"claim": 0, "attempt": 1, "tries": 0, "epoch": 0, "seconds": 0.0}
 _UNTOUCHED |= {"cancel_requested": False, "stop_requested": False, "status": Status.QUEUED.value}
@@ -59,7 +60,7 @@ _ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(813701)")
 
 
 class NoDataset(LookupError):
-    """A job was to join a dataset of which is gone, or somebody else's; `dataset_id` names it."""
+    """A dataset of a job that was to join is gone, or somebody else's; `dataset_id` names it."""
 
     def __init__(self, dataset_id: str) -> None:
         self.dataset_id = dataset_id
@@ -108,7 +109,7 @@ def add(
 
 def _join(db: Session, row: dict[str, Any]) -> Job:
     second = row["spec"].get("split", {}).get("dataset_id")
-    if second and execute(db, _HOLD, {"dataset_id": second, "owner": row["owner"]}).one_or_none() is None:
+    if second and execute(db, _KEEP, {"dataset_id": second, "owner": row["owner"]}).one_or_none() is None:
         raise NoDataset(second)
     made = execute(db, _JOIN, row).one_or_none()
     if made is None:

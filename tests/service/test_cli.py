@@ -140,3 +140,24 @@ def _processes_since(moment: float) -> list[str]:
         except OSError:
             continue
     return found
+
+
+_API = """
+import os, sys
+import service.cli
+service.cli._run = lambda *_: print(os.environ["_RJEM_MALLOC_CONF"], {"granian", "polars"} & {*sys.modules})
+service.cli.main(["api", "--data-dir", sys.argv[1]], standalone_mode=False)
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "found"), [({}, "narenas:1,tcache:false"), ({"_RJEM_MALLOC_CONF": "narenas:4"}, "narenas:4")]
+)
+def test_the_servers_allocator_is_told_before_it_is_loaded_unless_the_operator_did(
+    given: dict[str, str], found: str, tmp_path: Path
+) -> None:
+    # Polars, which other tests load, leaves its own settings there.
+    plain = {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}
+    command = [sys.executable, "-c", _API, str(tmp_path)]
+    done = subprocess.run(command, env={**plain, **given}, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [found, "set()"]
