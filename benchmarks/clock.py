@@ -45,7 +45,7 @@ def _registers(code: Vectors) -> None:
 def _layer(module: Module, inputs: int, outputs: int, batch: int) -> Callable[[Vectors], None]:
     tile = row_tile(batch, host().registers)
     before, after = Panels(inputs, DOUBLE.lanes), Panels(outputs, DOUBLE.lanes)
-    rows = Rows(rounded_up(batch, tile) + DOUBLE.lanes, tile, batch)
+    rows = Rows(rounded_up(batch, tile) + DOUBLE.lanes, tile, batch, host().registers)
     kernel = product(
         module, Product(before, after, 1, (1 + inputs) * after.width, rows), lambda _, total: total
     )

@@ -51,10 +51,13 @@ def record(pages: Sequence[Page], seconds: float) -> Traffic:
         elif moment >= 0:
             asked[page].append((moment, path))
 
+    def forget(request: Request) -> None:
+        streams.pop(request, None)
+
     for number, page in enumerate(pages):
         page.on("request", partial(note, page=number))
-        page.on("requestfinished", lambda request: streams.pop(request, None))
-        page.on("requestfailed", lambda request: streams.pop(request, None))
+        page.on("requestfinished", forget)
+        page.on("requestfailed", forget)
     while (left := started + seconds - time.perf_counter()) > 0:
         pages[0].wait_for_timeout(1e3 * min(1.0, left))
     return Traffic(tuple(map(tuple, asked)), tuple(streams.values()), seconds)

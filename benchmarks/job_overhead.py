@@ -31,8 +31,8 @@ def _job(units: list[int], epochs: int, batch_size: int | None = None, **optimiz
     }
 
 
-SGD = {"name": "sgd", "learning_rate": 0.01}
-ADAM = {"name": "adam", "learning_rate": 1e-4}
+SGD: dict[str, Any] = {"name": "sgd", "learning_rate": 0.01}
+ADAM: dict[str, Any] = {"name": "adam", "learning_rate": 1e-4}
 WORKLOADS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "epochs of some microseconds": (
         {"sample": "moons", "options": {"n_samples": 24}},

@@ -63,8 +63,8 @@ def mlserver(folder: Path) -> Server | None:
         return None
     home = folder / "mlserver"
     home.mkdir()
-    model = {"name": "bench", "implementation": "mlserver_sklearn.SKLearnModel"}
-    model |= {"parameters": {"uri": str(folder / "sklearn.pickle"), "version": "1"}}
+    pickled = {"uri": str(folder / "sklearn.pickle"), "version": "1"}
+    model = {"name": "bench", "implementation": "mlserver_sklearn.SKLearnModel", "parameters": pickled}
     (home / "model-settings.json").write_bytes(orjson.dumps(model))
     settings = {"debug": False, "host": "127.0.0.1", "parallel_workers": 0, "metrics_endpoint": None}
     (home / "settings.json").write_bytes(orjson.dumps(settings))

@@ -76,7 +76,8 @@ def _choice(name: str, **knobs: Any) -> Choice:
 
 def _standard(x: Array) -> Array:
     deviation = x.std(axis=0)
-    return (x - x.mean(axis=0)) / np.where(deviation == 0, 1.0, deviation)
+    standard: Array = (x - x.mean(axis=0)) / np.where(deviation == 0, 1.0, deviation)
+    return standard
 
 
 def _workload(

@@ -84,11 +84,11 @@ def trainer(workload: Workload) -> Train:
     """JAX's training, compiled when it is first called."""
     epoch = _epoch(workload)
 
-    @jax.jit
-    def run(parameters: Any, order: Any, rates: Any) -> Any:
+    def whole(parameters: Any, order: Any, rates: Any) -> Any:
         zeros = jax.tree.map(jnp.zeros_like, parameters)
         return jax.lax.scan(epoch, (parameters, zeros, zeros, 0), (order, rates))[1]
 
+    run = jax.jit(whole)
     order = jnp.asarray(np.array([np.concatenate(batches) for batches in workload.batches]))
     start, rates = [tuple(map(jnp.asarray, pair)) for pair in workload.weights], jnp.asarray(workload.rates)
 

@@ -35,7 +35,8 @@ def _optimizer(workload: Workload, parameters: Any) -> Any:
 
 def _loss(workload: Workload) -> Callable[[Any, Any], Any]:
     if workload.sizes[-1] > 1:
-        return functional.cross_entropy
+        cross_entropy: Callable[[Any, Any], Any] = functional.cross_entropy
+        return cross_entropy
     if workload.plan.loss.name == "hinge":
         return lambda s, y: torch.relu(1 - y * s[:, 0]).mean()
     return lambda s, y: functional.binary_cross_entropy_with_logits(s[:, 0], y)
