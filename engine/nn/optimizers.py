@@ -72,9 +72,15 @@ def clip_factor(norm: float, clip_norm: float | None) -> float:
 
 
 def _bias_corrections(knobs: Knobs, t: int) -> tuple[float, ...]:
-    """1 − β₁ᵗ and √(1 − β₂ᵗ) for the t-th step, counted from 1."""
+    """√(1 − β₂ᵗ) / (1 − β₁ᵗ) and √(1 − β₂ᵗ) for the t-th step, counted from 1."""
     first, second = knobs["betas"]
-    return 1.0 - first**t, (1.0 - second**t) ** 0.5
+    root = (1.0 - second**t) ** 0.5
+    return root / (1.0 - first**t), root
+
+
+def _mean(old: Number, new: Number, decay: Number) -> Number:
+    """decay · old + (1 − decay) · new, the running mean, in one multiplication."""
+    return old + (1.0 - decay) * (new - old) if decay else new
 
 
 def _decayed(p: Number, g: Number, knobs: Knobs) -> Number:
@@ -111,12 +117,11 @@ def adamw(p: Number, g: Number, state: tuple[Number, ...], step: Step) -> tuple[
 def _adam_step(
     p: Number, g: Number, state: tuple[Number, ...], step: Step
 ) -> tuple[Number, tuple[Number, ...]]:
-    (first, second), (mean, square) = step.knobs["betas"], state
-    first_correction, second_correction_root = step.corrections
-    mean = first * mean + (1.0 - first) * g
-    square = second * square + (1.0 - second) * (g * g)
-    scale = square**0.5 / second_correction_root + step.knobs["eps"]
-    return p - (step.learning_rate / first_correction) * (mean / scale), (mean, square)
+    """m̂ / (√v̂ + ε) with the corrections taken out of the roots, as section 2 of the paper has it."""
+    (first, second), (rate_factor, eps_factor) = step.knobs["betas"], step.corrections
+    mean, square = _mean(state[0], g, first), _mean(state[1], g * g, second)
+    move = mean / (square**0.5 + eps_factor * step.knobs["eps"])
+    return p - (step.learning_rate * rate_factor) * move, (mean, square)
 
 
 @_optimizer(state=lambda knobs: ("square", "velocity") if knobs["momentum"] else ("square",))
@@ -124,7 +129,7 @@ def rmsprop(p: Number, g: Number, state: tuple[Number, ...], step: Step) -> tupl
     """The gradient over its running root mean square (Tieleman & Hinton 2012), with momentum if asked."""
     knobs = step.knobs
     g = _decayed(p, g, knobs)
-    square = knobs["alpha"] * state[0] + (1.0 - knobs["alpha"]) * (g * g)
+    square = _mean(state[0], g * g, knobs["alpha"])
     move = g / (square**0.5 + knobs["eps"])
     if len(state) == 1:
         return p - step.learning_rate * move, (square,)

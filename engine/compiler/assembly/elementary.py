@@ -140,9 +140,13 @@ def quick_root(code: Vectors, x: Vector) -> Vector:
     more than Newton's ½, which halves the guess's greatest error (Pizer's constant).
     """
     safe = at_least(code, x, 1e-290 if code.real.bits == 64 else 1e-30)
-    guess = code.bits_constant(_format(code.real).root_guess)
-    inverse = code.as_reals(code.bits("sub", guess, code.bits("lshr", code.as_bits(safe), 1)))
-    g, h = code.times(x, inverse), code.times(inverse, 0.5)
+    format_, shifted = _format(code.real), code.bits("lshr", code.as_bits(safe), 1)
+
+    def guess(bits: int) -> Vector:
+        return code.as_reals(code.bits("sub", code.bits_constant(bits), shifted))
+
+    g = code.times(x, guess(format_.root_guess))
+    h = guess(format_.root_guess - (1 << format_.fraction_bits))  # half as much: the exponent less 1
     for half in (0.5008789, 0.5):
         error = code.fma(code.negative(g), h, half)
         g, h = code.fma(g, error, g), code.fma(h, error, h)

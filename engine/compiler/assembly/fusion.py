@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from engine.autograd.value import Value
 from engine.compiler.assembly import elementary
 from engine.compiler.assembly.lower import Lowered, Term, uses
@@ -11,17 +9,15 @@ from engine.compiler.assembly.vectors import Vectors
 
 
 class FusedUpdate:
-    """The varying nodes of an update: products and sums fused, fixed divisors multiplied by.
+    """The varying nodes of an update: a product that only a sum wants joins it.
 
     Roots are iterated: the divider, which takes one operation at a time, is left to the quotients.
     """
 
-    def __init__(
-        self, code: Vectors, nodes: list[Value], known: dict[int, Term], inverse: Mapping[int, str]
-    ) -> None:
-        self._code, self._known, self._inverse = code, known, inverse
+    def __init__(self, code: Vectors, nodes: list[Value], known: dict[int, Term]) -> None:
+        self._code, self._known = code, known
         used = uses(nodes)
-        self._fusible = {id(n) for n in nodes if self._is_product(n) and used[id(n)] == 1}
+        self._fusible = {id(n) for n in nodes if n.op == "*" and used[id(n)] == 1}
         for node in nodes:
             if id(node) not in known and id(node) not in self._fusible:
                 known[id(node)] = self._term(node) if node.op else node.data
@@ -31,13 +27,9 @@ class FusedUpdate:
         term = self._value(node)
         return self._code.constant(term) if isinstance(term, float) else term
 
-    def _is_product(self, node: Value) -> bool:
-        return node.op == "*" or (node.op == "/" and id(node.operands[1]) in self._inverse)
-
     def _factors(self, node: Value) -> tuple[Term, Term]:
-        """What a product multiplies; a fixed divisor comes as its reciprocal."""
         a, b = node.operands
-        return self._value(a), self._inverse[id(b)] if node.op == "/" else self._value(b)
+        return self._value(a), self._value(b)
 
     def _value(self, node: Value) -> Term:
         """A node's value; a product that waited for a sum to join is computed now."""
@@ -47,7 +39,7 @@ class FusedUpdate:
 
     def _term(self, node: Value) -> Term:
         code = self._code
-        if self._is_product(node):
+        if node.op == "*":
             return code.times(*self._factors(node))
         if node.op in ("+", "-") and (fused := self._fused(node)) is not None:
             return fused

@@ -21,6 +21,9 @@ from engine.compiler.kernels.layout import BLOCK
 from engine.nn.optimizers import Optimizer, Step
 
 NORM_CHAINS = BLOCK
+ABREAST = 2
+"""Vectors whose moves are interleaved: fewer wait for themselves, of more LLVM orders the parts one after
+the other."""
 
 
 class TracedUpdate:
@@ -28,7 +31,6 @@ class TracedUpdate:
 
     def __init__(self, optimizer: Optimizer, knobs: Mapping[str, Any]) -> None:
         self.knobs: list[Value] = []
-        self.knob_values: list[float] = []
         symbolic = {name: self._symbolic(knob) for name, knob in knobs.items()}
         self.parameter, self.gradient, self.rate, self.step = (Value(0.5) for _ in range(4))
         self.moments = tuple(Value(0.5) for _ in optimizer.state(knobs))
@@ -44,12 +46,10 @@ class TracedUpdate:
 
     def _symbolic(self, knob: Any) -> Any:
         if isinstance(knob, tuple):
-            return tuple(self._variable(float(part)) for part in knob)
-        return self._variable(knob) if isinstance(knob, float) and knob else knob
-
-    def _variable(self, number: float) -> Value:
-        self.knobs.append(Value(number))
-        self.knob_values.append(number)
+            return tuple(map(self._symbolic, knob))
+        if not (isinstance(knob, float) and knob):
+            return knob
+        self.knobs.append(Value(knob))
         return self.knobs[-1]
 
     def _varying(self) -> set[int]:
@@ -61,27 +61,13 @@ class TracedUpdate:
         return found
 
     @property
-    def divisors(self) -> list[Value]:
-        """Fixed values that varying ones are divided by: multiplying by their reciprocals is faster."""
-        found = {id(n.operands[1]): n.operands[1] for n in self.nodes if self._divides_by_fixed(n)}
-        return list(found.values())
-
-    def _divides_by_fixed(self, node: Value) -> bool:
-        return (
-            node.op == "/"
-            and id(node.operands[0]) in self.varying
-            and id(node.operands[1]) not in self.varying
-        )
-
-    @property
     def constants(self) -> list[Value]:
         """Fixed values that the loop over parameters reads, but for literal numbers."""
         known = {id(v) for v in (*self.knobs, self.rate, *self.handed)}
         found: dict[int, Value] = {}
         for node in self.nodes:
             for operand in node.operands if id(node) in self.varying else ():
-                fixed = id(operand) not in self.varying and (operand.op or id(operand) in known)
-                if fixed and not (self._divides_by_fixed(node) and operand is node.operands[1]):
+                if id(operand) not in self.varying and (operand.op or id(operand) in known):
                     found[id(operand)] = operand
         return list(found.values())
 
@@ -92,11 +78,7 @@ def _as_value(traced: Any) -> Value:
 
 
 class UpdateKernels:
-    """The kernels of one optimizer; `stride` lies between a parameter and its moments.
-
-    So many vectors are moved `abreast` as a CPU's registers hold: fewer wait for themselves, of more LLVM
-    would order the parts one after the other.
-    """
+    """The kernels of one optimizer; `stride` lies between a parameter and its moments."""
 
     def __init__(
         self,
@@ -106,9 +88,8 @@ class UpdateKernels:
         *,
         clipped: bool,
         guarded: bool,
-        abreast: int,
     ) -> None:
-        self._module, self._traced, self._stride, self._abreast = module, traced, stride, abreast
+        self._module, self._traced, self._stride = module, traced, stride
         self._clipped, self._guarded = clipped, guarded
 
     @property
@@ -119,7 +100,7 @@ class UpdateKernels:
     @property
     def slots(self) -> int:
         """Vectors in the table of constants: norm sums, the clipping factor, then the update's own."""
-        return NORM_CHAINS + 1 + len(self._traced.constants) + len(self._traced.divisors)
+        return NORM_CHAINS + 1 + len(self._traced.constants)
 
     def constants(self) -> str:
         """The kernel `(constants, knobs, rate, corrections; step, steps)`: fills the table for a step."""
@@ -133,17 +114,13 @@ class UpdateKernels:
         for i, value in enumerate(traced.handed):
             place = code.add(code.multiply("%steps", i), "%step")
             known[id(value)] = code.spread("%corrections", place)
-        wanted = [*traced.constants, *traced.divisors]
-        nodes = list({id(n): n for value in wanted for n in graph(value)}.values())
+        nodes = list({id(n): n for value in traced.constants for n in graph(value)}.values())
         values = Lowered(code, nodes, known)
         for chain in range(NORM_CHAINS):
             code.store(ZERO, "%c", chain * lanes)
         place = (NORM_CHAINS + 1) * lanes
         for value in traced.constants:
             code.store(values.vector(value), "%c", place)
-            place += lanes
-        for value in traced.divisors:
-            code.store(code.over(1.0, values.vector(value)), "%c", place)
             place += lanes
 
     def corrections(self) -> str:
@@ -213,8 +190,6 @@ class UpdateKernels:
         known: dict[int, Term] = {
             id(v): code.load("%c", (base + i) * lanes) for i, v in enumerate(traced.constants)
         }
-        base += len(traced.constants)
-        inverse = {id(v): code.load("%c", (base + i) * lanes) for i, v in enumerate(traced.divisors)}
         factor = code.load("%c", NORM_CHAINS * lanes) if self._clipped else None
         sums = [] if self._clipped else [code.load("%c", chain * lanes) for chain in range(NORM_CHAINS)]
 
@@ -224,11 +199,11 @@ class UpdateKernels:
             if factor is not None:
                 gradients = [code.times(gradient, factor) for gradient in gradients]
             moves = zip(places, gradients, strict=True)
-            code.interleave([partial(self._move, code, place, g, dict(known), inverse) for place, g in moves])
+            code.interleave([partial(self._move, code, place, g, dict(known)) for place, g in moves])
             return norms
 
         def block(k: Index, sums: list[str], vectors: int) -> list[str]:
-            places, n = [code.add(k, chain * lanes) for chain in range(vectors)], self._abreast
+            places, n = [code.add(k, chain * lanes) for chain in range(vectors)], ABREAST
             norms = [norm for i in range(0, vectors, n) for norm in some(places[i : i + n], sums[i : i + n])]
             return norms + sums[vectors:]
 
@@ -236,16 +211,14 @@ class UpdateKernels:
         for chain, total in enumerate(sums):
             code.store(total, "%c", chain * lanes)
 
-    def _move(
-        self, code: Vectors, k: Index, gradient: str, known: dict[int, Term], inverse: Mapping[int, str]
-    ) -> None:
+    def _move(self, code: Vectors, k: Index, gradient: str, known: dict[int, Term]) -> None:
         traced = self._traced
         known[id(traced.gradient)] = gradient
         places = [code.add(k, i * self._stride) for i in range(1 + len(traced.moments))]
         for value, place in zip((traced.parameter, *traced.moments), places, strict=True):
             known[id(value)] = code.load("%w", place)
         nodes = [n for n in traced.nodes if id(n) in traced.varying or (not n.op and id(n) not in known)]
-        values = FusedUpdate(code, nodes, known, inverse)
+        values = FusedUpdate(code, nodes, known)
         live = (
             code.load("%w", code.add(k, (1 + len(traced.moments)) * self._stride)) if self._guarded else None
         )

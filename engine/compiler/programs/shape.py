@@ -115,8 +115,9 @@ def structure(knobs: Mapping[str, Any]) -> Structure:
     """The knobs with their numbers taken out, but for zeros, which drop whole terms."""
 
     def shape(knob: Any) -> Any:
-        varying = len(_varying(knob))
-        return (VARIABLE,) * varying if isinstance(knob, tuple) else VARIABLE if varying else knob
+        if isinstance(knob, tuple):
+            return tuple(map(shape, knob))
+        return VARIABLE if _varying(knob) else knob
 
     return tuple((name, shape(knob)) for name, knob in knobs.items() if name != "learning_rate")
 
@@ -131,5 +132,5 @@ def variables(knobs: Mapping[str, Any]) -> list[float]:
 def _varying(knob: Any) -> tuple[float, ...]:
     """The numbers of a knob that may change without changing the formula."""
     if isinstance(knob, tuple):
-        return knob
+        return tuple(number for part in knob for number in _varying(part))
     return (knob,) if isinstance(knob, float) and knob else ()

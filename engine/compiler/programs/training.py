@@ -16,7 +16,7 @@ from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import Compiled, Target, compile_text, host
 from engine.compiler.kernels import draws
-from engine.compiler.kernels.layout import BLOCK, packed_size
+from engine.compiler.kernels.layout import packed_size
 from engine.compiler.kernels.updates import TracedUpdate, UpdateKernels, square_sum
 from engine.compiler.programs.epoch import EpochEnd
 from engine.compiler.programs.frame import FrameInCode
@@ -35,7 +35,7 @@ def traced_update(optimizer: str, knobs: Structure) -> TracedUpdate:
     return TracedUpdate(OPTIMIZERS.get(optimizer), dict(knobs))
 
 
-def update_kernels(module: Module, shape: ProgramShape, registers: int) -> UpdateKernels:
+def update_kernels(module: Module, shape: ProgramShape) -> UpdateKernels:
     """The kernels by which a program's parameters move."""
     return UpdateKernels(
         module,
@@ -43,14 +43,13 @@ def update_kernels(module: Module, shape: ProgramShape, registers: int) -> Updat
         packed_size(shape.layouts),
         clipped=shape.clipped,
         guarded=shape.guarded,
-        abreast=BLOCK if registers >= 32 else BLOCK // 2,
     )
 
 
 def regions(shape: ProgramShape, target: Target | None = None) -> Regions:
     """The workspace of a shape's program, known without compiling it."""
     registers = (target or host()).registers
-    updates = update_kernels(Module(shape.real), shape, registers)
+    updates = update_kernels(Module(shape.real), shape)
     return Regions(shape, shape.rows(registers), updates.moments, updates.slots)
 
 
@@ -61,7 +60,7 @@ class Program:
         self.shape = shape
         self.traced = traced_update(shape.optimizer, shape.knobs)
         self._module = Module(shape.real)
-        self._updates = update_kernels(self._module, shape, target.registers)
+        self._updates = update_kernels(self._module, shape)
         self.network = Network(self._module, shape, shape.rows(target.registers), self._updates)
         self._code: Compiled = compile_text(
             lambda: self.text, ("run",), target, cache_directory, recipe=shape.recipe
@@ -143,9 +142,11 @@ class _Run:
             self._validate()
 
     def _correct(self, done: Index, steps: str, padded: Index) -> None:
-        """Fills the table of corrections for an epoch's steps."""
+        """Fills the table of corrections for an epoch's steps: with known ones, as far as there are any."""
         code, data = self._code, self._data
-        code.call(self._updates.corrections(), done, padded, pointers=[data["corrections"], data["knobs"]])
+        pointers = [data["corrections"], data["knobs"]]
+        late = code.value(f"icmp sgt i64 {code.add(done, steps)}, {KNOWN_CORRECTIONS}")
+        code.when(late, lambda: code.call(self._updates.corrections(), done, padded, pointers=pointers))
         known = self._frame.load("known_corrections")
 
         def copy(k: Index, _: list[str]) -> list[str]:

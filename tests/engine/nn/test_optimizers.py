@@ -91,3 +91,11 @@ def test_arrays_move_like_numbers_to_the_last_bits(name: str) -> None:
         alone, of_one = optimizer.update(float(points[i]), float(slopes[i]), (0.25,) * len(state), known)
         assert alone == pytest.approx(moved[i], rel=1e-15)
         assert of_one == pytest.approx([s[i] for s in states], rel=1e-15)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_a_mean_without_memory_is_the_newest_number_whatever_stood_there(name: str) -> None:
+    optimizer, knobs = OPTIMIZERS.get(name), knobs_for(name, betas=(0.0, 0.0))
+    known = Step(0.1, knobs, optimizer.corrections(knobs, 1))
+    _, state = optimizer.update(1.0, 3e-9, (1e9, 1e18), known)
+    assert state == (3e-9, 3e-9 * 3e-9)
