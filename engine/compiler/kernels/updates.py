@@ -203,9 +203,9 @@ class UpdateKernels:
             return norms
 
         def block(k: Index, sums: list[str], vectors: int) -> list[str]:
-            places, n = [code.add(k, chain * lanes) for chain in range(vectors)], ABREAST
-            norms = [norm for i in range(0, vectors, n) for norm in some(places[i : i + n], sums[i : i + n])]
-            return norms + sums[vectors:]
+            places = [code.add(k, chain * lanes) for chain in range(vectors)]
+            parts = [slice(i, i + ABREAST) for i in range(0, vectors, ABREAST)]
+            return [norm for part in parts for norm in some(places[part], sums[part])] + sums[vectors:]
 
         sums = _in_blocks(code, numbers, sums, block)
         for chain, total in enumerate(sums):
