@@ -127,5 +127,8 @@ def compile_text(
 
 def _machine_code(text: str, machine: Any) -> bytes:
     module = llvm.parse_assembly(text)
+    inlining = llvm.create_new_module_pass_manager()
+    inlining.add_always_inliner_pass()
+    inlining.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
     code: bytes = machine.emit_object(module)
     return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 from engine.compiler.assembly.ir import Real
@@ -17,12 +18,16 @@ _ATTRIBUTES = (
 
 
 class Module:
-    """Functions of one program. Each is emitted once for a key, however many layers share its shape."""
+    """Functions of one program. Each is emitted once for a key, however many layers share its shape.
 
-    def __init__(self, real: Real) -> None:
-        self.real = real
+    With `inlined`, one that was asked for once becomes a part of its caller.
+    """
+
+    def __init__(self, real: Real, *, inlined: bool = False) -> None:
+        self.real, self._inlined = real, inlined
         self._names: dict[Hashable, str] = {}
-        self._texts: list[str] = []
+        self._asked: Counter[str] = Counter()
+        self._functions: dict[str, tuple[str, str]] = {}  # by name: parameters, body
         self._declarations: dict[str, None] = {}
 
     def declare(self, signature: str) -> None:
@@ -40,26 +45,31 @@ class Module:
             self._names[key] = f"@{name}.{len(self._names)}"
             code = Vectors(self.real, self.declare)
             emit(code)
-            typed = ", ".join(_typed(parameter) for parameter in parameters)
-            self._texts.append(
-                f"define internal void {self._names[key]}({typed}) #0 {{\nentry:\n{code.text}\n  ret void\n}}"
-            )
+            self._functions[self._names[key]] = _typed(parameters), code.text
+        self._asked[self._names[key]] += 1
         return self._names[key]
 
     def entry(self, name: str, parameters: Sequence[str], emit: Callable[[Vectors], None]) -> None:
         """A function that is called from outside."""
         code = Vectors(self.real, self.declare)
         emit(code)
-        typed = ", ".join(_typed(parameter) for parameter in parameters)
-        self._texts.append(f"define void @{name}({typed}) #0 {{\nentry:\n{code.text}\n  ret void\n}}")
+        self._functions[f"@{name}"] = _typed(parameters), code.text
 
     @property
     def text(self) -> str:
         """The whole module as assembly."""
-        attributes = " ".join(_ATTRIBUTES)
-        return "\n".join([*self._declarations, *self._texts, f"attributes #0 = {{ {attributes} }}", ""])
+        attributes = f"attributes #0 = {{ {' '.join(_ATTRIBUTES)} }}"
+        functions = [self._function(name, *parts) for name, parts in self._functions.items()]
+        return "\n".join([*self._declarations, *functions, attributes, ""])
+
+    def _function(self, name: str, parameters: str, body: str) -> str:
+        linkage = "internal " if name in self._asked else ""
+        inlining = "alwaysinline " if self._inlined and self._asked[name] == 1 else ""
+        return f"define {linkage}void {name}({parameters}) {inlining}#0 {{\nentry:\n{body}\n  ret void\n}}"
 
 
-def _typed(parameter: str) -> str:
+def _typed(parameters: Sequence[str]) -> str:
     """`%x*` is a pointer that nothing else aliases, `%x` an integer."""
-    return f"ptr noalias {parameter[:-1]}" if parameter.endswith("*") else f"i64 {parameter}"
+    return ", ".join(
+        f"ptr noalias {each[:-1]}" if each.endswith("*") else f"i64 {each}" for each in parameters
+    )

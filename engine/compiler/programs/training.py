@@ -59,7 +59,9 @@ class Program:
     def __init__(self, shape: ProgramShape, target: Target, cache_directory: Path | None) -> None:
         self.shape = shape
         self.traced = traced_update(shape.optimizer, shape.knobs)
-        self._module = Module(shape.real)
+        # A step of one row is so short that its calls are an eighth of it; of more rows they are nothing, and
+        # kernels of their own keep more in 16 registers.
+        self._module = Module(shape.real, inlined=shape.batch == 1)
         self._updates = update_kernels(self._module, shape)
         self.network = Network(self._module, shape, shape.rows(target.registers), self._updates)
         self._code: Compiled = compile_text(

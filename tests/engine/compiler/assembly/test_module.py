@@ -17,3 +17,18 @@ def test_a_function_is_emitted_once_for_its_key() -> None:
     assert len(emitted) == 2
     assert module.text.count("declare") == 1
     assert module.text.count("define internal void") == 2
+
+
+def test_what_was_asked_for_once_is_inlined_where_that_is_wished() -> None:
+    def emit(code: Vectors) -> None:
+        code.store(code.root(code.load("%a")), "%a")
+
+    def inlined(*, wished: bool) -> list[bool]:
+        module = Module(DOUBLE, inlined=wished)
+        for key in ("one", "two", "one"):
+            module.define(key, "root", ["%a*"], emit)
+        module.entry("run", ["%a*"], emit)
+        return ["alwaysinline" in line for line in module.text.splitlines() if line.startswith("define")]
+
+    assert inlined(wished=True) == [False, True, False]
+    assert inlined(wished=False) == [False, False, False]
