@@ -79,8 +79,8 @@ def _bias_corrections(knobs: Knobs, t: int) -> tuple[float, ...]:
 
 
 def _mean(old: Number, new: Number, decay: Number) -> Number:
-    """decay · old + (1 − decay) · new, the running mean, in one multiplication."""
-    return old + (1.0 - decay) * (new - old) if decay else new
+    """The running mean. Not old + (1 − decay)(new − old), which forgets what is small beside `old`."""
+    return decay * old + (1.0 - decay) * new
 
 
 def _decayed(p: Number, g: Number, knobs: Knobs) -> Number:

@@ -46,10 +46,11 @@ class TracedUpdate:
 
     def _symbolic(self, knob: Any) -> Any:
         if isinstance(knob, tuple):
-            return tuple(map(self._symbolic, knob))
-        if not (isinstance(knob, float) and knob):
-            return knob
-        self.knobs.append(Value(knob))
+            return tuple(self._variable(float(part)) for part in knob)
+        return self._variable(knob) if isinstance(knob, float) and knob else knob
+
+    def _variable(self, number: float) -> Value:
+        self.knobs.append(Value(number))
         return self.knobs[-1]
 
     def _varying(self) -> set[int]:

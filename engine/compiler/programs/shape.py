@@ -115,9 +115,8 @@ def structure(knobs: Mapping[str, Any]) -> Structure:
     """The knobs with their numbers taken out, but for zeros, which drop whole terms."""
 
     def shape(knob: Any) -> Any:
-        if isinstance(knob, tuple):
-            return tuple(map(shape, knob))
-        return VARIABLE if _varying(knob) else knob
+        varying = len(_varying(knob))
+        return (VARIABLE,) * varying if isinstance(knob, tuple) else VARIABLE if varying else knob
 
     return tuple((name, shape(knob)) for name, knob in knobs.items() if name != "learning_rate")
 
@@ -132,5 +131,5 @@ def variables(knobs: Mapping[str, Any]) -> list[float]:
 def _varying(knob: Any) -> tuple[float, ...]:
     """The numbers of a knob that may change without changing the formula."""
     if isinstance(knob, tuple):
-        return tuple(number for part in knob for number in _varying(part))
+        return knob
     return (knob,) if isinstance(knob, float) and knob else ()

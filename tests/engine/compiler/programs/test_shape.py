@@ -40,13 +40,13 @@ def test_knobs_fall_into_structure_and_variables() -> None:
         "eps": 1e-8,
         "on": True,
     }
-    assert variables(knobs) == [0.9, 1e-8]
+    assert variables(knobs) == [0.9, 0.0, 1e-8]
     shape = dict(structure(knobs))
     assert "learning_rate" not in shape
     assert shape["weight_decay"] == 0.0
     assert shape["clip_norm"] is None
     assert shape["on"] is True
-    assert shape["betas"] == (0.5, 0.0)
+    assert shape["betas"] == (0.5, 0.5)
 
 
 def test_padding_is_guarded_only_where_an_update_could_divide_0_by_0() -> None:
