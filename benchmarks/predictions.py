@@ -9,39 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers import is_installed
+from benchmarks.peers import peer
 from benchmarks.workloads import Workload
 from engine.execution.array_predictor import ArrayPredictor
 from engine.execution.compiled.predictor import CompiledPredictor
 
 MANY = 10_000
 TOLERANCE = 1e-12
-
-
-def _session(w: Workload) -> Any:
-    import onnxruntime
-    from onnx import TensorProto, helper, numpy_helper
-
-    nodes, given, current = [], [], "x"
-    for i, (weights, biases) in enumerate(w.weights):
-        given += [numpy_helper.from_array(np.ascontiguousarray(weights.T), f"w{i}")]
-        given += [numpy_helper.from_array(biases, f"b{i}")]
-        nodes.append(helper.make_node("Gemm", [current, f"w{i}", f"b{i}"], [f"z{i}"]))
-        current = f"z{i}"
-        if i < len(w.weights) - 1:
-            nodes.append(helper.make_node("Relu" if w.activation == "relu" else "Tanh", [current], [f"h{i}"]))
-            current = f"h{i}"
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None, width])
-        for name, width in (("x", w.sizes[0]), (current, w.sizes[-1]))
-    ]
-    graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], given)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
 
 
 def _microseconds(run: Callable[[], Any], rounds: int) -> float:
@@ -72,8 +46,8 @@ def bench(w: Workload, rounds: int) -> dict[str, float]:
     line = f"{w.name:4} one row {us['one']:.2f} us, {us['one_in_the_kernel']:.2f} in the kernel"
     line += f"; {MANY} rows {us['many']:.0f} us"
     line += f", gradients {us['gradients_many'] / us['many']:.1f}x that"
-    if is_installed("onnx", "onnxruntime"):
-        session = _session(w)
+    if onnx := peer("onnx"):
+        session = onnx.session(w)
         distance = np.abs(session.run(None, {"x": x})[0] - expected).max()
         assert distance < 1e-9, distance
         us["onnx_one"] = _microseconds(lambda: session.run(None, {"x": one}), rounds)

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from engine.data.samples import make_sample
 from engine.export.formats import export
@@ -53,10 +56,6 @@ def _keep_ours(folder: Path, model: TrainedModel) -> None:
 
 
 def _keep_sklearn(folder: Path, rows: np.ndarray, labels: Any) -> None:
-    from sklearn.neural_network import MLPClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     network = make_pipeline(StandardScaler(), MLPClassifier((16, 16), activation="tanh", max_iter=20))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

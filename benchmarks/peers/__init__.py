@@ -2,7 +2,7 @@
 
 `train()` returns the loss of every step it made: same data, same first parameters, same batches, same
 optimizer, float64. scikit-learn alone takes no first parameters and no order: it is timed, but its losses
-cannot be compared. A peer's module is imported only where its package is installed.
+cannot be compared. ONNX Runtime only predicts. A module is imported only where its packages are installed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,15 @@ from typing import Any
 
 Train = Callable[[], list[float] | None]
 
-PACKAGES = {"numpy": "numpy", "scikit": "sklearn", "torch": "torch", "jax": "jax", "micrograd": "micrograd"}
-"""What each peer's module, `with_numpy` and so on, needs."""
+PACKAGES = {
+    "numpy": ("numpy",),
+    "scikit": ("sklearn",),
+    "torch": ("torch",),
+    "jax": ("jax",),
+    "micrograd": ("micrograd",),
+    "onnx": ("onnx", "onnxruntime"),
+}
+"""What each module, `with_numpy` and so on, needs."""
 
 
 def is_installed(*packages: str) -> bool:
@@ -25,4 +32,4 @@ def is_installed(*packages: str) -> bool:
 
 def peer(name: str) -> Any:
     """The module of a peer, or None where its package is not installed."""
-    return importlib.import_module(f"benchmarks.peers.with_{name}") if is_installed(PACKAGES[name]) else None
+    return importlib.import_module(f"benchmarks.peers.with_{name}") if is_installed(*PACKAGES[name]) else None

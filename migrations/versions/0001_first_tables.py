@@ -18,6 +18,7 @@ RUNNING = sa.text("status = 'running'")
 def upgrade() -> None:
     _create_datasets()
     _create_jobs()
+    _index_jobs()
     _create_model_names()
     _create_models()
     _create_checkpoints()
@@ -91,6 +92,9 @@ def _create_jobs() -> None:
         sa.Column("error", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
+
+
+def _index_jobs() -> None:
     op.create_index(
         "ix_jobs_open_dataset_id", "jobs", ["dataset_id"], sqlite_where=OPEN, postgresql_where=OPEN
     )
