@@ -104,4 +104,4 @@ def test_a_mean_is_exact_however_short_its_memory_and_great_what_stood_there(
     known = Step(0.1, knobs, optimizer.corrections(knobs, 1))
     _, state = optimizer.update(1.0, g, (old, old), known)
     wanted = [Fraction(decay) * Fraction(old) + (1 - Fraction(decay)) * Fraction(new) for new in (g, g * g)]
-    assert state == pytest.approx([float(each) for each in wanted], rel=1e-15)
+    assert state == pytest.approx([float(each) for each in wanted], rel=1e-15, abs=0.0)
