@@ -98,7 +98,7 @@ class ArrayExecutor(EpochwiseExecutor):
     """Trains with NumPy, one thread."""
 
     name = "arrays"
-    numerics = "arrays-2"
+    numerics = "arrays-3"
 
     def __init__(self, plan: Plan, state: State) -> None:
         self._plan, self._dtype = plan, np.dtype(plan.precision)

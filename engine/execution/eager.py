@@ -69,7 +69,7 @@ class EagerExecutor(EpochwiseExecutor):
     """Trains by building the expression graph of every step and walking it backward."""
 
     name = "eager"
-    numerics = "eager-2"
+    numerics = "eager-3"
 
     def __init__(self, plan: Plan, state: State) -> None:
         self._plan, self._state = plan, state

@@ -72,15 +72,10 @@ def clip_factor(norm: float, clip_norm: float | None) -> float:
 
 
 def _bias_corrections(knobs: Knobs, t: int) -> tuple[float, ...]:
-    """√(1 − β₂ᵗ) / (1 − β₁ᵗ) and √(1 − β₂ᵗ) for the t-th step, counted from 1."""
+    """What Adam's rate and its ε are multiplied by in the t-th step, counted from 1: 1 and 1 in the first."""
     first, second = knobs["betas"]
-    root = (1.0 - second**t) ** 0.5
-    return root / (1.0 - first**t), root
-
-
-def _mean(old: Number, new: Number, decay: Number) -> Number:
-    """The running mean. Not old + (1 − decay)(new − old), which forgets what is small beside `old`."""
-    return decay * old + (1.0 - decay) * new
+    root = ((1.0 - second**t) / (1.0 - second)) ** 0.5
+    return root * (1.0 - first) / (1.0 - first**t), root
 
 
 def _decayed(p: Number, g: Number, knobs: Knobs) -> Number:
@@ -99,13 +94,13 @@ def sgd(p: Number, g: Number, state: tuple[Number, ...], step: Step) -> tuple[Nu
     return p - step.learning_rate * g, state
 
 
-@_optimizer(state=lambda _: ("mean", "square"), corrections=_bias_corrections)
+@_optimizer(state=lambda _: ("sum", "squares"), corrections=_bias_corrections)
 def adam(p: Number, g: Number, state: tuple[Number, ...], step: Step) -> tuple[Number, tuple[Number, ...]]:
     """Adaptive moments (Kingma & Ba 2015, algorithm 1)."""
     return _adam_step(p, _decayed(p, g, step.knobs), state, step)
 
 
-@_optimizer(state=lambda _: ("mean", "square"), corrections=_bias_corrections)
+@_optimizer(state=lambda _: ("sum", "squares"), corrections=_bias_corrections)
 def adamw(p: Number, g: Number, state: tuple[Number, ...], step: Step) -> tuple[Number, tuple[Number, ...]]:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2)."""
     decay = step.knobs["weight_decay"]
@@ -117,11 +112,14 @@ def adamw(p: Number, g: Number, state: tuple[Number, ...], step: Step) -> tuple[
 def _adam_step(
     p: Number, g: Number, state: tuple[Number, ...], step: Step
 ) -> tuple[Number, tuple[Number, ...]]:
-    """m̂ / (√v̂ + ε) with the corrections taken out of the roots, as section 2 of the paper has it."""
+    """m̂ / (√v̂ + ε), with the corrections taken out of the roots, as section 2 of the paper has it.
+
+    Out goes what makes means of m and v, too: the state is m / (1 − β₁) and v / (1 − β₂), sums that decay.
+    """
     (first, second), (rate_factor, eps_factor) = step.knobs["betas"], step.corrections
-    mean, square = _mean(state[0], g, first), _mean(state[1], g * g, second)
-    move = mean / (square**0.5 + eps_factor * step.knobs["eps"])
-    return p - (step.learning_rate * rate_factor) * move, (mean, square)
+    total, squares = first * state[0] + g, second * state[1] + g * g
+    move = total / (squares**0.5 + eps_factor * step.knobs["eps"])
+    return p - (step.learning_rate * rate_factor) * move, (total, squares)
 
 
 @_optimizer(state=lambda knobs: ("square", "velocity") if knobs["momentum"] else ("square",))
@@ -129,7 +127,7 @@ def rmsprop(p: Number, g: Number, state: tuple[Number, ...], step: Step) -> tupl
     """The gradient over its running root mean square (Tieleman & Hinton 2012), with momentum if asked."""
     knobs = step.knobs
     g = _decayed(p, g, knobs)
-    square = _mean(state[0], g * g, knobs["alpha"])
+    square = knobs["alpha"] * state[0] + (1.0 - knobs["alpha"]) * (g * g)
     move = g / (square**0.5 + knobs["eps"])
     if len(state) == 1:
         return p - step.learning_rate * move, (square,)

@@ -92,7 +92,7 @@ def _softmax(
 ) -> tuple[Vector, list[Vector]]:
     """The cross entropy of rows, and its slopes by their scores: softmax less the indicator."""
     scores, greatest = given
-    powers = [elementary.exp(code, code.minus(score, greatest)) for score in scores]
+    powers = [elementary.exp_of_negative(code, code.minus(score, greatest)) for score in scores]
     total = reduce(code.plus, powers)
     chosen = [code.compare("oeq", label, float(c)) for c in range(len(scores))]
     own = reduce(lambda s, pair: code.either(pair[0], pair[1], s), zip(chosen, scores, strict=True), ZERO)
@@ -234,7 +234,7 @@ class _Line:
         code = self._code
 
         def raised(address: str, scores: Vector, classes: Vector, live: str, carried: list[str]) -> list[str]:
-            power = code.either(live, elementary.exp(code, code.minus(scores, greatest)), 0.0)
+            power = code.either(live, elementary.exp_of_negative(code, code.minus(scores, greatest)), 0.0)
             own = code.either(code.compare("oeq", classes, self._label), code.minus(scores, greatest), 0.0)
             if self._spec.measure.training:
                 code.store(power, address)

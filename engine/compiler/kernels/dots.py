@@ -2,8 +2,9 @@
 
 So few outputs would leave most lanes of a panel idle. Their weights lie along the inputs instead,
 `[biases][output][input]`, and a score is a dot product. Eight rows' sums across lanes make a vector whose
-lanes are rows, as the loss wants them. The first pass finds every row's slopes, the second what they do to
-weights and inputs: within each, groups of rows do not wait for one another.
+lanes are rows, as the loss wants them. The first pass finds every row's scores, the second the loss and its
+slopes by them, the third what those do to weights and inputs: within each, groups of rows do not wait for one
+another, and the CPU looks far enough ahead to have two of them in hand.
 """
 
 from __future__ import annotations
@@ -48,23 +49,39 @@ def dot_head(module: Module, spec: DotHead) -> str:
 
 
 def _dot_head(code: Vectors, spec: DotHead) -> None:
-    tally, batch = Tally(code, spec.measure), Batch(code, spec.measure)
-    outputs, lanes, tallies = spec.layout.outputs.size, code.real.lanes, tally.count
-
-    def group(row: Index, totals: list[str]) -> list[str]:
-        slopes, sums = _slopes(code, spec, batch, row, totals[:tallies])
-        for c, slope in enumerate(slopes):
-            code.store(slope, "%z", code.add(row, c * spec.rows.capacity))
-        return sums + [code.plus(x, y) for x, y in zip(totals[tallies:], slopes, strict=True)]
-
-    biases = outputs if spec.measure.training else 0
-    start = [*tally.start, *[(code.real.vector, ZERO)] * biases]
-    totals = code.loop(0, spec.rows.tiled, lanes, start, group)
-    tally.write(totals)
-    if biases:
+    code.loop(0, spec.rows.tiled, code.real.lanes, [], lambda row, _: _scores(code, spec, row))
+    slopes = _losses(code, spec)
+    if slopes:
         panels = spec.layout.inputs.count
         code.loop(0, panels, 1, [], lambda panel, _: _gradients(code, spec, panel))
-        code.store(code.sums(totals[tallies:] + [ZERO] * (lanes - biases)), "%d")
+        code.store(code.sums(slopes + [ZERO] * (code.real.lanes - len(slopes))), "%d")
+
+
+def _scores(code: Vectors, spec: DotHead, row: Index) -> list[str]:
+    """The scores of a group from `row`, but for their biases: one vector of `%z` an output."""
+    layout = spec.layout
+    for c in range(layout.outputs.size):
+        weights = layout.weights + c * layout.inputs.padded
+        total = dot_products(code, layout.inputs, spec.rows, row, weights)
+        code.store(total, "%z", code.add(row, c * spec.rows.capacity))
+    return []
+
+
+def _losses(code: Vectors, spec: DotHead) -> list[Vector]:
+    """Puts slopes where the scores were, adds to the tallies; in training, each output's slopes added up."""
+    tally, batch = Tally(code, spec.measure), Batch(code, spec.measure)
+
+    def group(row: Index, totals: list[str]) -> list[str]:
+        slopes, sums = _slopes(code, spec, batch, row, totals[: tally.count])
+        for c, slope in enumerate(slopes):
+            code.store(slope, "%z", code.add(row, c * spec.rows.capacity))
+        return sums + [code.plus(x, y) for x, y in zip(totals[tally.count :], slopes, strict=True)]
+
+    outputs = spec.layout.outputs.size if spec.measure.training else 0
+    start = [*tally.start, *[(code.real.vector, ZERO)] * outputs]
+    totals = code.loop(0, spec.rows.tiled, code.real.lanes, start, group)
+    tally.write(totals)
+    return totals[tally.count :]
 
 
 def dot_products(code: Vectors, inputs: Panels, rows: Rows, row: Index, weights: Index) -> Vector:
@@ -98,9 +115,8 @@ def _slopes(
     """For a group from `row`: the loss's slopes by each sum, in training, and the tallies with this group."""
     layout, training = spec.layout, spec.measure.training
     activation, mask = Trace(spec.activation, 1), batch.mask(row)
-    places = [layout.weights + c * layout.inputs.padded for c in range(layout.outputs.size)]
-    products = [dot_products(code, layout.inputs, spec.rows, row, place) for place in places]
-    biased = [code.plus(total, code.spread("%w", c)) for c, total in enumerate(products)]
+    scores = [code.load("%z", code.add(row, c * spec.rows.capacity)) for c in range(layout.outputs.size)]
+    biased = [code.plus(score, code.spread("%w", c)) for c, score in enumerate(scores)]
     activated = [lowered(code, activation, [total]) for total in biased]
     results, target = [each.vector(activation.root) for each in activated], code.load("%y", row)
     weight = partial(code.load, "%r", row)

@@ -188,15 +188,17 @@ class UpdateKernels:
     def _emit_update(self, code: Vectors, numbers: Index) -> None:
         traced, lanes = self._traced, code.real.lanes
         base = NORM_CHAINS + 1
+        # Spread, though whole vectors stand there: where a vector is two registers, both halves are one.
         known: dict[int, Term] = {
-            id(v): code.load("%c", (base + i) * lanes) for i, v in enumerate(traced.constants)
+            id(v): code.spread("%c", (base + i) * lanes) for i, v in enumerate(traced.constants)
         }
         factor = code.load("%c", NORM_CHAINS * lanes) if self._clipped else None
         sums = [] if self._clipped else [code.load("%c", chain * lanes) for chain in range(NORM_CHAINS)]
 
         def some(places: list[Index], sums: list[str]) -> list[str]:
             gradients = [code.load("%d", place) for place in places]
-            norms = [code.fma(g, g, s) for g, s in zip(gradients, sums, strict=False)]
+            # No multiply-add: Adam wants g², too, and LLVM makes it once.
+            norms = [code.plus(s, code.times(g, g)) for g, s in zip(gradients, sums, strict=False)]
             if factor is not None:
                 gradients = [code.times(gradient, factor) for gradient in gradients]
             moves = zip(places, gradients, strict=True)

@@ -63,7 +63,7 @@ class CompiledExecutor:
     @property
     def numerics(self) -> str:
         """The arithmetic: the version of what the compiler writes, not of LLVM, which may not change it."""
-        return "compiled-5"
+        return "compiled-6"
 
     def _hand_over(self, **arrays: NDArray[Any]) -> None:
         """Puts arrays' addresses in the frame, and keeps the arrays alive."""

@@ -127,5 +127,5 @@ def test_without_a_snapshot_before_it_a_step_is_refused() -> None:
 
 def test_other_numerics_are_refused() -> None:
     spec = make_spec()
-    with pytest.raises(BadData, match="ran with arrays-2, this machine has eager-2"):
+    with pytest.raises(BadData, match="ran with arrays-3, this machine has eager-3"):
         Replay(spec, TABLE, None, "eager").look(trained(spec), 1)

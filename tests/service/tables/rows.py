@@ -72,7 +72,7 @@ def progress(epoch: int, *, first: int = 1, checkpoint: bytes | None = b"state")
         checkpoint=checkpoint,
         latest={"epoch": epoch},
         executor="arrays",
-        numerics="arrays-2",
+        numerics="arrays-3",
     )
 
 

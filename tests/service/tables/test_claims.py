@@ -62,7 +62,7 @@ def test_progress_twice_is_progress_once(database: Database) -> None:
         with database.session() as db:
             claims.save_progress(db, claimed, progress(4), lease_seconds=60)
     row = read(database, job.id)
-    assert (row.epoch, row.tries, row.latest, row.numerics) == (4, 0, {"epoch": 4}, "arrays-2")
+    assert (row.epoch, row.tries, row.latest, row.numerics) == (4, 0, {"epoch": 4}, "arrays-3")
     with database.reading() as db:
         assert [(each.first_epoch, each.last_epoch) for each in history.read(db, job.id)] == [(1, 4)]
         assert history.sound_checkpoint(db, job.id) == (4, b"state")
@@ -214,7 +214,7 @@ def test_numerics_that_a_worker_lacks_are_left_to_others(database: Database) -> 
         claims.save_progress(db, claimed, progress(4), lease_seconds=60)
         claims.release(db, claimed, reason="shutdown")
     with database.session() as db:
-        lacking = frozenset({"arrays-2"})
+        lacking = frozenset({"arrays-3"})
         assert claims.claim_next(db, "x", claim_id="x", lease_seconds=60, declined=lacking) is None
     assert must_claim(database, "y").job_id == job.id
 

@@ -148,7 +148,7 @@ def test_a_job_whose_numerics_nobody_has_fails_after_a_while(database: Database)
     row = read(database, job.id)
     assert row.error is not None
     assert (row.status, row.error["code"]) == ("failed", "numerics_gone")
-    assert "arrays-2" in row.error["detail"]
+    assert "arrays-3" in row.error["detail"]
 
 
 def test_a_job_that_was_declined_and_then_found_its_worker_goes_on(database: Database) -> None:

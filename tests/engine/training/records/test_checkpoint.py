@@ -14,7 +14,7 @@ MOMENTS = (np.arange(4.0), np.full(4, 0.25))
 
 def checkpoint(best: bool = True) -> Checkpoint:
     state = State(7, PARAMETERS, MOMENTS, Best(5, 0.125, PARAMETERS[::-1].copy()) if best else None)
-    return Checkpoint(state, "arrays-2", "f" * 64, 1.25, "max_seconds")
+    return Checkpoint(state, "arrays-3", "f" * 64, 1.25, "max_seconds")
 
 
 @pytest.mark.parametrize("best", [True, False])
@@ -25,7 +25,7 @@ def test_everything_comes_back_to_the_bit(best: bool) -> None:
     assert [m.tobytes() for m in back.state.moments] == [m.tobytes() for m in MOMENTS]
     assert back.state.epoch == 7
     assert (back.numerics, back.fingerprint, back.seconds, back.stopped_by) == (
-        *("arrays-2", "f" * 64),
+        *("arrays-3", "f" * 64),
         *(1.25, "max_seconds"),
     )
     assert (back.state.best is not None) == best
