@@ -136,6 +136,13 @@ class Code:
         less = self.value(f"icmp slt i64 {a}, {b}")
         return self.value(f"select i1 {less}, i64 {a}, i64 {b}")
 
+    def larger(self, a: Index, b: Index) -> Index:
+        """max(a, b)."""
+        if isinstance(a, int) and isinstance(b, int):
+            return max(a, b)
+        less = self.value(f"icmp slt i64 {a}, {b}")
+        return self.value(f"select i1 {less}, i64 {b}, i64 {a}")
+
     def rounded_up(self, a: Index, unit: int) -> Index:
         """The least multiple of `unit` that is not below a."""
         return self.multiply(self.divide(self.add(a, unit - 1), unit), unit)
@@ -213,6 +220,11 @@ class Code:
     def load_number(self, pointer: str, offset: Index = 0) -> str:
         """One number from memory."""
         return self.value(f"load {self.real.name}, ptr {self.at(pointer, offset)}, align {self.real.bytes}")
+
+    def load_integer(self, pointer: str, offset: Index = 0) -> str:
+        """One number's bits from memory."""
+        type_ = f"i{self.real.bits}"
+        return self.value(f"load {type_}, ptr {self.at(pointer, offset)}, align {self.real.bytes}")
 
     def store_number(self, number: str, pointer: str, offset: Index = 0) -> None:
         """One number to memory."""

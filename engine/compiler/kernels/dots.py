@@ -37,24 +37,36 @@ class DotHead:
     slope: Slope
 
 
-_PARAMETERS = ["%a*", "%w*", "%y*", "%r*", "%z*", "%s*", "%d*", "%sums*", "%count", "%rows"]
-
-
 def dot_head(module: Module, spec: DotHead) -> str:
-    """The kernel of a last layer of few outputs; its slopes by the inputs take these inputs' place.
+    """The kernel of a last layer of few outputs, up to the loss; the biases' gradient needs no more.
 
-    Arguments: inputs, parameters, targets, weights, scratch, stored slopes, gradient, sums; count, rows.
+    Arguments: inputs, parameters, targets, weights, slopes by the scores `[output][row]`, gradient, sums;
+    count, rows.
     """
-    return module.define(spec, "dot_head", _PARAMETERS, lambda code: _dot_head(code, spec))
+    parameters = ["%a*", "%w*", "%y*", "%r*", "%z*", "%d*", "%sums*", "%count", "%rows"]
+    return module.define(("dot_head", spec), "dot_head", parameters, lambda code: _dot_head(code, spec))
 
 
 def _dot_head(code: Vectors, spec: DotHead) -> None:
     code.loop(0, spec.rows.tiled, code.real.lanes, [], lambda row, _: _scores(code, spec, row))
     slopes = _losses(code, spec)
     if slopes:
-        panels = spec.layout.inputs.count
-        code.loop(0, panels, 1, [], lambda panel, _: _gradients(code, spec, panel))
         code.store(code.sums(slopes + [ZERO] * (code.real.lanes - len(slopes))), "%d")
+
+
+def dot_gradient(module: Module, spec: DotHead) -> str:
+    """The kernel that goes on from the slopes by the scores; those by the inputs take these inputs' place.
+
+    Arguments: inputs, parameters, slopes by the scores, stored slopes, gradient; rows.
+    """
+    parameters = ["%a*", "%w*", "%z*", "%s*", "%d*", "%rows"]
+    return module.define(
+        ("dot_gradient", spec), "dot_gradient", parameters, lambda code: _gradient(code, spec)
+    )
+
+
+def _gradient(code: Vectors, spec: DotHead) -> None:
+    code.loop(0, spec.layout.inputs.count, 1, [], lambda panel, _: _gradients(code, spec, panel))
 
 
 def _scores(code: Vectors, spec: DotHead, row: Index) -> list[str]:
@@ -160,11 +172,11 @@ def _gradients(code: Vectors, spec: DotHead, panel: Index) -> list[str]:
     vectors = list(range(spec.layout.inputs.vectors))
     at_once = len(vectors) if spec.rows.registers >= 32 else 1
     for first in range(0, len(vectors), at_once):
-        _gradient(code, spec, panel, vectors[first : first + at_once])
+        _gradient_part(code, spec, panel, vectors[first : first + at_once])
     return []
 
 
-def _gradient(code: Vectors, spec: DotHead, panel: Index, vectors: list[int]) -> None:
+def _gradient_part(code: Vectors, spec: DotHead, panel: Index, vectors: list[int]) -> None:
     """Some vectors of inputs: the gradient of their weights over all rows, and the slopes by themselves."""
     inputs, lanes, outputs = spec.layout.inputs, code.real.lanes, range(spec.layout.outputs.size)
     first = code.add(code.multiply(panel, inputs.width), spec.layout.weights)

@@ -15,10 +15,12 @@ from engine.compiler.kernels.dense import (
     Rows,
     product,
 )
-from engine.compiler.kernels.dots import DotHead, dot_head
+from engine.compiler.kernels.dots import DotHead, dot_gradient, dot_head
 from engine.compiler.kernels.draws import sub_key
+from engine.compiler.kernels.gathering import Gathering, gathering
 from engine.compiler.kernels.heads import TALLIES
-from engine.compiler.kernels.layout import LayerLayout
+from engine.compiler.kernels.layout import LayerLayout, Panels
+from engine.compiler.kernels.selection import Movement, Selection, movement, selection
 from engine.compiler.kernels.transposition import RowGradient, row_gradient, transposition
 from engine.compiler.kernels.updates import UpdateKernels
 from engine.compiler.kernels.weights import WeightGradient, weight_gradient
@@ -71,31 +73,8 @@ class Network:
         """Copies rows, targets and weights in the given order to where the first layer reads them."""
         names = ("values 0", "targets", "weights")
         places = [self._input(code, name, training=training) for name in names]
-        code.call(self._gathering(), count, pointers=[*sources, order, *places])
-
-    def _gathering(self) -> str:
-        inputs, capacity, weighted = self._shape.layouts[0].inputs, self._rows.capacity, self._shape.weighted
-        parameters = ["%x*", "%y*", "%r*", "%order*", "%a*", "%ty*", "%tr*", "%count"]
-
-        def emit(code: Vectors) -> None:
-            def row(b: Index, _: list[str]) -> list[str]:
-                source = code.load_index("%order", b, bits=32)
-                line, panel = (
-                    code.at("%x", code.multiply(source, inputs.padded)),
-                    code.multiply(b, inputs.width),
-                )
-                for k in range(inputs.padded // code.real.lanes):
-                    first = k * code.real.lanes
-                    base = first // inputs.width * capacity * inputs.width + first % inputs.width
-                    code.store(code.load(line, first), "%a", code.add(base, panel))
-                code.store_number(code.load_number("%y", source), "%ty", b)
-                if weighted:
-                    code.store_number(code.load_number("%r", source), "%tr", b)
-                return []
-
-            code.loop(0, "%count", 1, [], row)
-
-        return self._module.define("gather", "gather", parameters, emit)
+        spec = Gathering(self._shape.layouts[0].inputs, self._rows, self._shape.weighted)
+        code.call(gathering(self._module, spec), count, pointers=[*sources, order, *places])
 
     def _tiled(self, code: Vectors, count: Index) -> Index:
         tiled = self._rows.tiled
@@ -145,10 +124,15 @@ class Network:
     def _dot_head(
         self, code: Vectors, i: int, values: str, rows: tuple[Index, Index], *, training: bool
     ) -> None:
-        shape, layout = self._shape, self._shape.layouts[i]
-        below = i > 0
-        spec = DotHead(
-            replace(layout, start=0),
+        pointers = [values, self._parameters(code, self._shape.layouts[i])]
+        pointers += [self._input(code, name, training=training) for name in ("targets", "weights")]
+        pointers += [self.place(code, "scores"), self._gradient(code, i), self._sums(code, training=training)]
+        code.call(dot_head(self._module, self._dots(i, training=training)), *rows, pointers=pointers)
+
+    def _dots(self, i: int, *, training: bool) -> DotHead:
+        shape, below = self._shape, i > 0
+        return DotHead(
+            replace(shape.layouts[i], start=0),
             self._rows,
             shape.activations[i].function,
             shape.measure(training=training),
@@ -156,15 +140,6 @@ class Network:
             below,
             shape.activations[i - 1].slope if below else None,
         )
-        pointers = [values, self._parameters(code, layout)]
-        pointers += [self._input(code, name, training=training) for name in ("targets", "weights")]
-        pointers += [
-            self.place(code, "scores"),
-            self._stored_slopes(code, i - 1) if below else NULL,
-            self._gradient(code, i),
-            self._sums(code, training=training),
-        ]
-        code.call(dot_head(self._module, spec), *rows, pointers=pointers)
 
     @property
     def _loss_kind(self) -> LossKind:
@@ -185,26 +160,60 @@ class Network:
         Slopes take the place of the values they belong to, once nobody needs those: half the memory, so
         that more of a batch stays in the nearest caches.
         """
-        shape, tiled = self._shape, self._tiled(code, count)
+        shape, rows, inputs = self._shape, self._tiled(code, count), self.place(code, "values 0")
+        if shape.selects:
+            rows, inputs = self._select(code, count, rows)
         for i in reversed(range(len(shape.layouts))):
-            layout = shape.layouts[i]
+            layout, values = shape.layouts[i], self.place(code, f"values {i}") if i else inputs
             if layout.is_dot:
+                self._dot_gradient(code, i, values, rows)
                 self._update(code, i)
                 continue
             if i == len(shape.layouts) - 1:
-                self._scale_output_slopes(code, tiled)
+                self._scale_output_slopes(code, rows)
             slopes = self.place(code, f"values {i + 1}")
             update = None if self.deferred else self._updates.update()
             kernel = weight_gradient(
                 self._module, WeightGradient(replace(layout, start=0), self._rows, update)
             )
-            pointers = [self.place(code, f"values {i}"), slopes, self._parameters(code, layout)]
+            pointers = [values, slopes, self._parameters(code, layout)]
             pointers += [self._gradient(code, i), self.place(code, "constants")]
-            code.call(kernel, tiled, pointers=pointers)
+            code.call(kernel, rows, pointers=pointers)
             if i:
-                self._input_gradient(code, i, slopes, tiled)
+                self._input_gradient(code, i, slopes, rows)
             if i and not self.deferred:
                 self._transpose(code, i)
+
+    def _select(self, code: Vectors, count: Index, tiled: Index) -> tuple[Index, str]:
+        """Moves the active rows up, if they are few: how many rows now count, and where their inputs are."""
+        outputs, listed = self._shape.layouts[-1].outputs.size, self.place(code, "active")
+        kernel = selection(self._module, Selection(outputs, self._rows))
+        code.call(kernel, count, pointers=[self.place(code, "scores"), listed])
+        active = code.load_index(listed, self._rows.capacity)
+        few = code.value(f"icmp slt i64 {active}, {count}")
+        inputs = self.place(code, "values 0")
+        kept = inputs if self._shape.shuffled else self.place(code, "active values 0")
+
+        def move(name: str, panels: Panels, *to: str) -> None:
+            kernel = movement(self._module, Movement(panels, self._rows, in_place=not to))
+            code.call(kernel, active, pointers=[self.place(code, name), listed, *to])
+
+        def move_all() -> None:
+            move("values 0", self._shape.layouts[0].inputs, *([] if kept == inputs else [kept]))
+            for i, layout in enumerate(self._shape.layouts[:-1]):
+                move(f"values {i + 1}", layout.outputs)
+                if self._shape.activations[i].slope == STORED:
+                    move(f"stored {i + 1}", layout.outputs)
+
+        code.when(few, move_all)
+        rows = code.rounded_up(code.larger(active, 1), self._rows.tile)
+        rows = code.value(f"select i1 {few}, i64 {rows}, i64 {tiled}")
+        return rows, code.value(f"select i1 {few}, ptr {kept}, ptr {inputs}")
+
+    def _dot_gradient(self, code: Vectors, i: int, values: str, rows: Index) -> None:
+        pointers = [values, self._parameters(code, self._shape.layouts[i]), self.place(code, "scores")]
+        pointers += [self._stored_slopes(code, i - 1) if i else NULL, self._gradient(code, i)]
+        code.call(dot_gradient(self._module, self._dots(i, training=True)), rows, pointers=pointers)
 
     def _gradient(self, code: Vectors, i: int) -> str:
         """A layer's gradient: at the parameters' own offsets, or one panel of it."""

@@ -8,7 +8,7 @@ from engine.compiler.kernels.layout import FEW, SMALL, Workspace, packed_size
 from engine.compiler.kernels.transposition import transposed_size
 from engine.compiler.programs.shape import ProgramShape
 
-SUM_BYTES = 8
+SUM_BYTES = INDEX_BYTES = 8
 
 
 class Regions:
@@ -29,6 +29,8 @@ class Regions:
         self._add_batch("")
         self._add("scores", self._capacity * FEW)
         self._add_layers()
+        if shape.selects:
+            self._add_selection()
         if shape.validated and not shape.shuffled:
             self._add_batch("validation ")
 
@@ -57,6 +59,12 @@ class Regions:
                 self._add(f"stored {i + 1}", panels)
             if i and not self.by_row:
                 self._add(f"transposed {i}", transposed_size(layout))
+
+    def _add_selection(self) -> None:
+        """Which rows are active, how many, and their inputs, where all inputs stay for the next step."""
+        self._add("active", (self._capacity + 1) * INDEX_BYTES // self._shape.real.bytes)
+        if not self._shape.shuffled:
+            self._add("active values 0", self._capacity * self._shape.layouts[0].inputs.padded)
 
     @property
     def size(self) -> int:

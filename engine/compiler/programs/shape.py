@@ -13,8 +13,12 @@ from engine.compiler.kernels.activation import ActivationPlan
 from engine.compiler.kernels.dense import Rows
 from engine.compiler.kernels.heads import Kind, Measure
 from engine.compiler.kernels.layout import FEW, LayerLayout, LayerShape, layer_layouts, rounded_up, row_tile
+from engine.compiler.kernels.selection import LEAST
 from engine.nn.activations import ACTIVATIONS
 from engine.nn.losses import LOSSES, Loss
+
+CUT_OFF = ("ReLU", "max")
+"""Primitives by which a loss such as the hinge is 0 from some score on."""
 
 Structure = tuple[tuple[str, Any], ...]
 
@@ -73,6 +77,16 @@ class ProgramShape:
     def loss_divisor(self) -> int:
         """What a row's loss is divided by: the outputs, where the mean is over elements."""
         return self.layers[-1].units if self.loss.mean == "elements" else 1
+
+    @property
+    def selects(self) -> bool:
+        """Whether rows without slopes are looked for: there may be some where the loss is cut off.
+
+        It depends on nothing of the CPU's, since what moves up is summed with other neighbours.
+        """
+        graph = self._loss_graph()
+        is_cut_off = any(node.op in CUT_OFF for node in graph.nodes)
+        return is_cut_off and self.batch >= LEAST and self.layouts[-1].is_dot and len(self.layouts) > 1
 
     def measure(self, *, training: bool) -> Measure:
         """What the head measures."""

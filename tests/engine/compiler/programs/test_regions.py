@@ -1,14 +1,23 @@
 """The workspace: regions apart from each other, memory a small multiple of a batch."""
 
+from typing import Any
+
 import numpy as np
+import pytest
 
 from engine.compiler.programs.training import program
 from engine.execution.compiled.memory import shape_of
 from tests.engine.compiler.plans import make_plan, optimizer
 
+CASES: list[dict[str, Any]] = [
+    {"sizes": [20, 37, 40, 5], "loss": "cross_entropy", "batch": 9, "validation": 5, "dropout": 0.2},
+    {"sizes": [20, 37, 40, 1], "loss": "hinge", "rows": 40, "activation": "gelu"},
+]
 
-def test_regions_do_not_overlap_and_fill_the_workspace() -> None:
-    plan, _ = make_plan([20, 37, 40, 5], loss="cross_entropy", batch=9, validation=5, dropout=0.2)
+
+@pytest.mark.parametrize("case", CASES, ids=["classes", "hinge"])
+def test_regions_do_not_overlap_and_fill_the_workspace(case: dict[str, Any]) -> None:
+    plan, _ = make_plan(**case)
     regions = program(shape_of(plan)).network.regions
     places = list(regions._places.values())
     assert places == sorted(set(places))
