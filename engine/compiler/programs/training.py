@@ -59,9 +59,9 @@ class Program:
     def __init__(self, shape: ProgramShape, target: Target, cache_directory: Path | None) -> None:
         self.shape = shape
         self.traced = traced_update(shape.optimizer, shape.knobs)
-        # A step of one row is so short that its calls are an eighth of it; of more rows they are nothing, and
-        # kernels of their own keep more in 16 registers.
-        self._module = Module(shape.real, inlined=shape.batch == 1)
+        # Calls are an eighth of a step of one row, and 2 % of one of 16 rows; where there are 16 registers,
+        # kernels of their own keep more in them, which is worth more.
+        self._module = Module(shape.real, inlined=shape.batch == 1 or target.registers >= 32)
         self._updates = update_kernels(self._module, shape)
         self.network = Network(self._module, shape, shape.rows(target.registers), self._updates)
         self._code: Compiled = compile_text(
