@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from engine.compiler.assembly.ir import Code, Real, Vector
+from engine.compiler.assembly.ir import Code, Index, Real, Vector
 
 ZERO = "zeroinitializer"
 
@@ -101,12 +101,21 @@ class Vectors(Code):
 
     def first_lanes(self, count: str) -> str:
         """The mask of the lanes whose position is below the i64 `count`."""
-        lanes = self.real.lanes
-        wide = f"<{lanes} x i64>"
-        one = self.value(f"insertelement {wide} poison, i64 {count}, i64 0")
-        limit = self.value(f"shufflevector {wide} {one}, {wide} poison, <{lanes} x i32> zeroinitializer")
-        positions = ", ".join(f"i64 {lane}" for lane in range(lanes))
-        return self.value(f"icmp slt {wide} <{positions}>, {limit}")
+        wide = f"<{self.real.lanes} x i64>"
+        return self.value(f"icmp slt {wide} {self.positions}, {self.splat_index(count)}")
+
+    # Indices
+
+    @property
+    def positions(self) -> str:
+        """0, 1, 2 …: the lanes' own, as 64-bit integers."""
+        return f"<{', '.join(f'i64 {lane}' for lane in range(self.real.lanes))}>"
+
+    def splat_index(self, index: Index) -> str:
+        """A 64-bit integer in every lane."""
+        lanes, wide = self.real.lanes, f"<{self.real.lanes} x i64>"
+        one = self.value(f"insertelement {wide} poison, i64 {index}, i64 0")
+        return self.value(f"shufflevector {wide} {one}, {wide} poison, <{lanes} x i32> zeroinitializer")
 
     # Bit patterns
 

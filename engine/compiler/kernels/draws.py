@@ -27,47 +27,62 @@ def sub_key(code: Code, key: Index, counter: Index) -> str:
     return _mixed(code, "i64", code.value(f"add i64 {key}, {step}"))
 
 
+def _words(code: Vectors, key: Index, counter: Index) -> str:
+    """A stream's words from `counter` on, as many as lanes."""
+    wide, lanes = f"<{code.real.lanes} x i64>", range(code.real.lanes)
+    start = code.value(f"mul i64 {code.add(counter, 1)}, {GOLDEN}")
+    first = code.splat_index(code.value(f"add i64 {key}, {start}"))
+    steps = ", ".join(f"i64 {(lane * GOLDEN) % 2**64}" for lane in lanes)
+    return _mixed(code, wide, code.value(f"add {wide} {first}, <{steps}>"))
+
+
 def shuffle(module: Module) -> str:
-    """The kernel `(order; count, key)`: fills `order` (i32) with `permutation(count, key)`."""
-    return module.define("shuffle", "shuffle", ["%order*", "%n", "%key"], _emit_shuffle)
+    """The kernel `(order, swaps; count, key)`: fills `order` (i32) with `permutation(count, key)`.
+
+    `swaps` (i32) gets the place that each swap chooses. Both arrays have room for whole vectors.
+    """
+    return module.define("shuffle", "shuffle", ["%order*", "%swaps*", "%n", "%key"], _emit_shuffle)
 
 
 def _emit_shuffle(code: Vectors) -> None:
-    def place(i: Index) -> str:
-        return code.value(f"getelementptr inbounds i32, ptr %order, i64 {i}")
+    """All choices first: with both addresses known early, a swap is loaded while others are still stored."""
+    lanes = code.real.lanes
+    wide, short, half = f"<{lanes} x i64>", f"<{lanes} x i32>", f"splat (i64 {2**32 - 1})"
 
-    def fill(i: Index, _: list[str]) -> list[str]:
-        code.do(f"store i32 {code.value(f'trunc i64 {i} to i32')}, ptr {place(i)}, align 4")
+    def place(array: str, i: Index) -> str:
+        return code.value(f"getelementptr inbounds i32, ptr {array}, i64 {i}")
+
+    def keep(numbers: str, array: str, i: Index) -> None:
+        narrow = code.value(f"trunc {wide} {numbers} to {short}")
+        code.do(f"store {short} {narrow}, ptr {place(array, i)}, align 4")
+
+    def choose(k: Index, _: list[str]) -> list[str]:
+        """⌊word · left / 2⁶⁴⌋ by two products of 32 bits, since `left` is less than 2³²."""
+        words, left = _words(code, "%key", k), code.splat_index(code.subtract("%n", k))
+        left = code.value(f"and {wide} {code.value(f'sub {wide} {left}, {code.positions}')}, {half}")
+        upper = code.value(f"mul {wide} {code.value(f'lshr {wide} {words}, splat (i64 32)')}, {left}")
+        lower = code.value(f"mul {wide} {code.value(f'and {wide} {words}, {half}')}, {left}")
+        total = code.value(f"add {wide} {upper}, {code.value(f'lshr {wide} {lower}, splat (i64 32)')}")
+        keep(code.value(f"lshr {wide} {total}, splat (i64 32)"), "%swaps", k)
+        keep(code.value(f"add {wide} {code.splat_index(k)}, {code.positions}"), "%order", k)
         return []
 
-    def swap(k: Index, z: list[str]) -> list[str]:
-        left = code.subtract("%n", k)
-        word = _mixed(code, "i64", z[0])
-        wide = [code.value(f"zext i64 {x} to i128") for x in (word, left)]
-        product = code.value(f"mul nuw i128 {wide[0]}, {wide[1]}")
-        chosen = code.value(f"trunc i128 {code.value(f'lshr i128 {product}, 64')} to i64")
-        a, b = place(code.subtract(left, 1)), place(chosen)
+    def swap(k: Index, _: list[str]) -> list[str]:
+        a = place("%order", code.subtract("%n", code.add(k, 1)))
+        b = place("%order", code.load_index("%swaps", k, bits=32))
         x, y = (code.value(f"load i32, ptr {p}, align 4") for p in (a, b))
         code.do(f"store i32 {y}, ptr {a}, align 4")
         code.do(f"store i32 {x}, ptr {b}, align 4")
-        return [code.value(f"add i64 {z[0]}, {GOLDEN}")]
+        return []
 
-    code.loop(0, "%n", 1, [], fill)
-    first = code.value(f"add i64 %key, {GOLDEN}")
+    code.loop(0, "%n", lanes, [], choose)
     several = code.value("icmp sgt i64 %n, 1")
-    code.when(several, lambda: code.loop(0, str(code.subtract("%n", 1)), 1, [("i64", first)], swap))
+    code.when(several, lambda: code.loop(0, str(code.subtract("%n", 1)), 1, [], swap))
 
 
 def kept(code: Vectors, key: str, counter: Index, share: float) -> str:
     """The mask of the lanes whose uniform number is at least `share`; lane k draws word counter + k."""
-    lanes = code.real.lanes
-    wide = f"<{lanes} x i64>"
-    first = code.value(f"mul i64 {code.add(counter, 1)}, {GOLDEN}")
-    start = code.value(f"add i64 {key}, {first}")
-    one = code.value(f"insertelement {wide} poison, i64 {start}, i64 0")
-    all_ = code.value(f"shufflevector {wide} {one}, {wide} poison, <{lanes} x i32> zeroinitializer")
-    steps = ", ".join(f"i64 {(lane * GOLDEN) % 2**64}" for lane in range(lanes))
-    words = _mixed(code, wide, code.value(f"add {wide} {all_}, <{steps}>"))
+    wide, words = f"<{code.real.lanes} x i64>", _words(code, key, counter)
     fraction = code.value(f"lshr {wide} {words}, splat (i64 11)")
     return code.value(f"icmp uge {wide} {fraction}, splat (i64 {_threshold(share)})")
 

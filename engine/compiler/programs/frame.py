@@ -14,6 +14,7 @@ INTEGERS = (
     "targets",
     "weights",
     "order",  # (rows,) i32: which row comes when
+    "swaps",  # (rows,) i32: for the shuffle to work in; like the order in whole vectors
     "validation_x",
     "validation_targets",
     "validation_weights",

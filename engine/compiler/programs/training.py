@@ -124,7 +124,8 @@ class _Run:
         if self._shape.shuffled:
             key = draws.sub_key(code, frame.load("shuffle_key"), epoch)
             shuffle = draws.shuffle(self._module)
-            code.call(shuffle, frame.load("rows"), key, pointers=[self._data["order"]])
+            arrays = [self._data["order"], frame.load("swaps")]
+            code.call(shuffle, frame.load("rows"), key, pointers=arrays)
         steps = frame.load("steps")
         done = code.multiply(epoch, steps)
         padded = code.rounded_up(steps, code.real.lanes)

@@ -76,6 +76,8 @@ class CompiledExecutor:
         plan, frame = self._plan, self._frame
         train = Data(plan.train, self._shape)
         self._hand_over(x=train.x, targets=train.targets, weights=train.weights, order=train.order)
+        if self._shape.shuffled:
+            self._hand_over(swaps=np.empty_like(train.order))
         if plan.validation is not None:
             held = Data(plan.validation, self._shape)
             self._hand_over(

@@ -58,7 +58,7 @@ class Data:
         self.targets = np.ascontiguousarray(_targets(rows, shape), dtype)
         weights = np.ones(len(rows)) if rows.weights is None else rows.weights
         self.weights = np.ascontiguousarray(weights, dtype)
-        self.order = np.arange(len(rows), dtype=np.uint32)
+        self.order = np.arange(rounded_up(len(rows), shape.real.lanes), dtype=np.uint32)
 
 
 def _targets(rows: Rows, shape: ProgramShape) -> Array:
@@ -83,11 +83,12 @@ def allocated_bytes(plan: Plan, target: Target | None = None) -> int:
 
     Nothing is allocated or compiled to tell: the rows may be hollow.
     """
-    shape = shape_of(plan)
-    rows = len(plan.train) + (len(plan.validation) if plan.validation else 0)
-    numbers = rows * (shape.layouts[0].inputs.padded + 2) + _workspace_numbers(shape, target)
+    shape, splits = shape_of(plan), [len(rows) for rows in (plan.train, plan.validation) if rows]
+    numbers = sum(splits) * (shape.layouts[0].inputs.padded + 2) + _workspace_numbers(shape, target)
     numbers += correction_numbers(plan, shape)
-    return numbers * shape.real.bytes + rows * 4 + plan.parameter_count * 8
+    shuffling = splits[:1] if shape.shuffled else []
+    places = sum(rounded_up(rows, shape.real.lanes) for rows in splits + shuffling)
+    return numbers * shape.real.bytes + places * 4 + plan.parameter_count * 8
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import compile_text
 from engine.compiler.kernels import draws
+from engine.compiler.kernels.layout import rounded_up
 from engine.execution.compiled.memory import aligned_zeros
 from engine.randomness import permutation, stream_key, uniforms
 
@@ -18,18 +19,20 @@ def signed(word: int) -> int:
     return word - 2**64 if word >= 2**63 else word
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 100, 1797])
-def test_a_shuffle_is_the_permutation_of_its_key(count: int) -> None:
-    module = Module(DOUBLE)
+@pytest.mark.parametrize("real", [DOUBLE, FLOAT], ids=lambda real: real.name)
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 9, 100, 1797])
+def test_a_shuffle_is_the_permutation_of_its_key(count: int, real: Real) -> None:
+    module = Module(real)
     kernel = draws.shuffle(module)
 
     def body(code: Vectors) -> None:
-        code.call(kernel, "%n", draws.sub_key(code, "%key", 7), pointers=["%order"])
+        code.call(kernel, "%n", draws.sub_key(code, "%key", 7), pointers=["%order", "%swaps"])
 
-    module.entry("run", ["%order*", "%n", "%key"], body)
-    order = np.zeros(count, np.uint32)
-    compile_text(module.text, ("run",)).function("run", 3)(order.ctypes.data, count, signed(stream_key(5, 2)))
-    assert order.tolist() == permutation(count, stream_key(5, 2, 7))
+    module.entry("run", ["%order*", "%swaps*", "%n", "%key"], body)
+    order, swaps = (np.zeros(rounded_up(count, real.lanes), np.uint32) for _ in range(2))
+    run = compile_text(module.text, ("run",)).function("run", 4)
+    run(order.ctypes.data, swaps.ctypes.data, count, signed(stream_key(5, 2)))
+    assert order[:count].tolist() == permutation(count, stream_key(5, 2, 7))
 
 
 @pytest.mark.parametrize("real", [DOUBLE, FLOAT], ids=lambda real: real.name)

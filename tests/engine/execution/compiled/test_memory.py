@@ -19,6 +19,7 @@ from tests.engine.compiler.plans import make_plan, optimizer
         {"sizes": [5, 40, 3], "batch": 7, "validation": 9, "choice": optimizer("adam"), "weighted": True},
         {"sizes": [33, 129, 10], "loss": "cross_entropy", "choice": optimizer("adam", clip_norm=0.1)},
         {"sizes": [4, 20, 1], "activation": "gelu", "dropout": 0.2, "batch": 1, "precision": "float32"},
+        {"sizes": [3, 20, 1], "loss": "hinge", "activation": "gelu", "rows": 37},
         {"sizes": [4, 9, 1], "choice": optimizer("adam", eps=0.0), "validation": 5},
     ],
     ids=lambda shape: "-".join(map(str, shape["sizes"])),
@@ -26,7 +27,7 @@ from tests.engine.compiler.plans import make_plan, optimizer
 def test_a_training_allocates_what_was_told(shape: dict[str, Any], target: Target | None) -> None:
     plan, state = make_plan(**shape)
     executor = CompiledExecutor(plan, state, target=target)
-    names = ("x", "targets", "weights", "order")
+    names = ("x", "targets", "weights", "order", "swaps")
     arrays = [executor._workspace, executor._positions, executor._arrays["corrections"]]
     arrays += [array for name, array in executor._arrays.items() if name.removeprefix("validation_") in names]
     assert sum(array.nbytes for array in arrays) == allocated_bytes(plan, target)
