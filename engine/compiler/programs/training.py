@@ -16,7 +16,7 @@ from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import Compiled, Target, compile_text, host
 from engine.compiler.kernels import draws
-from engine.compiler.kernels.layout import packed_size
+from engine.compiler.kernels.layout import SMALL, packed_size
 from engine.compiler.kernels.updates import TracedUpdate, UpdateKernels, square_sum
 from engine.compiler.programs.epoch import EpochEnd
 from engine.compiler.programs.frame import FrameInCode
@@ -59,9 +59,10 @@ class Program:
     def __init__(self, shape: ProgramShape, target: Target, cache_directory: Path | None) -> None:
         self.shape = shape
         self.traced = traced_update(shape.optimizer, shape.knobs)
-        # Calls are an eighth of a step of one row, and 2 % of one of 16 rows; where there are 16 registers,
-        # kernels of their own keep more in them, which is worth more.
-        self._module = Module(shape.real, inlined=shape.batch == 1 or target.registers >= 32)
+        # Calls are an eighth of a step of one row, and 2 % of one of 16 rows through a small network. Where
+        # there are 16 registers, kernels of their own keep more in them, which is worth more.
+        small = packed_size(shape.layouts) <= SMALL and target.registers >= 32
+        self._module = Module(shape.real, inlined=shape.batch == 1 or small)
         self._updates = update_kernels(self._module, shape)
         self.network = Network(self._module, shape, shape.rows(target.registers), self._updates)
         self._code: Compiled = compile_text(
