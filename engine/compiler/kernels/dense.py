@@ -68,7 +68,8 @@ class Product:
     `lead` rows stand before the weights in a panel (1: the biases, from which the sums start), `stride`
     is the size of a panel of weights. `activation` names what is done to each sum; `slope` is the rule
     by which a gradient goes through the activation of the layer below. Where `in_place`, the results stand
-    in place of that activation's own, from which the rule takes its slope.
+    in place of that activation's own, from which the rule takes its slope. Inputs that are `plain` lie as a
+    caller has them, `[row][input]`.
     """
 
     inputs: Panels
@@ -80,6 +81,13 @@ class Product:
     slope: Slope = None
     split: bool = True
     in_place: bool = False
+    plain: bool = False
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Numbers of inputs from one row to the next, and from one panel to the next."""
+        width = self.inputs.width
+        return (self.inputs.size, width) if self.plain else (width, self.rows.capacity * width)
 
     @property
     def abreast(self) -> int:
@@ -186,7 +194,7 @@ class _PanelProduct:
         weights = code.at(self._weights, spec.lead * width)
 
         def one(row: Index, _: list[str]) -> list[str]:
-            inputs = code.at("%a", code.multiply(row, spec.inputs.width))
+            inputs = code.at("%a", code.multiply(row, spec.strides[0]))
             sums = _product_tile(code, tile, (inputs, weights), start)
             first = code.add(self._offset, code.multiply(row, width))
             out = code.at("%out", first)
@@ -208,14 +216,14 @@ def _product_tile(code: Vectors, tile: Tile, sources: tuple[str, str], start: li
     whole = spec.inputs.size // width
 
     def panel(k: Index, sums: list[str]) -> list[str]:
-        inputs = code.at(a, code.multiply(k, spec.rows.capacity * width))
+        inputs = code.at(a, code.multiply(k, spec.strides[1]))
         here = code.at(weights, code.multiply(k, width * spec.outputs.width))
         return _accumulate(code, tile, (inputs, here), width, sums)
 
     if whole:
         sums = code.loop(0, whole, 1, [(code.real.vector, s) for s in sums], panel)
     if rest := spec.inputs.size - whole * width:
-        inputs = code.at(a, whole * spec.rows.capacity * width)
+        inputs = code.at(a, whole * spec.strides[1])
         here = code.at(weights, whole * width * spec.outputs.width)
         sums = _accumulate(code, tile, (inputs, here), rest, sums)
     results = sums[:step]
@@ -238,7 +246,7 @@ def _accumulate(
         for k in range(n):
             w = [code.load(row, k * spec.outputs.width + place) for place, _ in tile.columns]
             for r in range(tile.height):
-                x = code.spread(here, k + r * spec.inputs.width)
+                x = code.spread(here, k + r * spec.strides[0])
                 for v, weight in enumerate(w):
                     j = ((k % spec.chains) * tile.height + r) * len(w) + v
                     sums[j] = code.fma(x, weight, sums[j])

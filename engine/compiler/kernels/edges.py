@@ -37,6 +37,27 @@ def entering(module: Module, inputs: Panels, rows: Rows) -> str:
     return module.define(("entering", inputs, rows), "entering", ["%x*", "%a*", "%count"], emit)
 
 
+def copying(module: Module) -> str:
+    """The kernel `(x, copy; numbers)`: rows as they lie, to where more than these may be read."""
+
+    def emit(code: Vectors) -> None:
+        whole = code.multiply(code.divide("%n", code.real.lanes), code.real.lanes)
+
+        def vector(k: Index, _: list[str]) -> list[str]:
+            code.store(code.load("%x", k, align=code.real.bytes), "%a", k)
+            return []
+
+        def number(k: Index, _: list[str]) -> list[str]:
+            code.store_number(code.load_number("%x", k), "%a", k)
+            return []
+
+        some, rest = (code.value(f"icmp slt i64 {a}, {b}") for a, b in ((0, whole), (whole, "%n")))
+        code.when(some, lambda: code.loop(0, whole, code.real.lanes, [], vector))
+        code.when(rest, lambda: code.loop(whole, "%n", 1, [], number))
+
+    return module.define("copying", "copying", ["%x*", "%a*", "%n"], emit)
+
+
 def leaving(module: Module, outputs: Panels, rows: Rows) -> str:
     """The kernel `(panels, results; rows)`."""
 

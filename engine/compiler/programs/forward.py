@@ -10,7 +10,7 @@ from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.kernels.activation import ActivationPass, ActivationPlan, activation_pass
 from engine.compiler.kernels.dense import STORED, Product, Rows, product
-from engine.compiler.kernels.edges import dot_layer, entering, leaving, leaving_dot
+from engine.compiler.kernels.edges import copying, dot_layer, entering, leaving, leaving_dot
 from engine.compiler.kernels.layout import LayerShape, Panels, Workspace, layer_layouts, rounded_up, row_tile
 from engine.nn.activations import ACTIVATIONS
 
@@ -67,16 +67,27 @@ class Forward:
 
     def scores(self, code: Vectors, start: Index, count: Index) -> None:
         """Takes rows from `%x` through all layers to `%out`."""
-        first, last = self.layouts[0], self.layouts[-1]
-        source = code.at("%x", code.multiply(start, first.inputs.size))
-        kernel = entering(self._module, first.inputs, self.rows)
-        code.call(kernel, count, pointers=[source, self.values(code, 0)])
-        tiled = self.tiled(code, count)
+        last, tiled, before = self.layouts[-1], self.tiled(code, count), self._inputs(code, start, count)
         for i in range(len(self.layouts)):
-            self._layer(code, i, tiled)
+            self._layer(code, i, before, tiled)
+            before = self.values(code, i + 1)
         result = code.at("%out", code.multiply(start, last.outputs.size))
         kernel = leaving_dot(self._module, self.rows) if last.is_dot else self.leaving(last.outputs)
-        code.call(kernel, count, pointers=[self.values(code, len(self.layouts)), result])
+        code.call(kernel, count, pointers=[before, result])
+
+    def _inputs(self, code: Vectors, start: Index, count: Index) -> str:
+        """Where the first layer reads a block: the caller's rows, unless a tile would pass their end."""
+        first, own = self.layouts[0], self.values(code, 0)
+        source = code.at("%x", code.multiply(start, first.inputs.size))
+        if first.is_dot:
+            code.call(entering(self._module, first.inputs, self.rows), count, pointers=[source, own])
+            return own
+        if self._block == 1:
+            return source
+        few = code.value(f"icmp slt i64 {count}, {self._block}")
+        numbers = code.multiply(count, first.inputs.size)
+        code.when(few, lambda: code.call(copying(self._module), numbers, pointers=[source, own]))
+        return code.value(f"select i1 {few}, ptr {own}, ptr {source}")
 
     def leaving(self, outputs: Panels) -> str:
         """The kernel that takes panels back to rows."""
@@ -90,9 +101,8 @@ class Forward:
         """The stored slopes of a layer's activation; null where there are none."""
         return code.at("%ws", self._stored[layer]) if self.stores(layer) else NULL
 
-    def _layer(self, code: Vectors, i: int, tiled: Index) -> None:
-        layout, activation = self.layouts[i], self.activations[i]
-        before, after = self.values(code, i), self.values(code, i + 1)
+    def _layer(self, code: Vectors, i: int, before: str, tiled: Index) -> None:
+        layout, activation, after = self.layouts[i], self.activations[i], self.values(code, i + 1)
         weights, slopes = code.at("%w", layout.start), self.stored(code, i)
         if layout.is_dot:
             named = (activation.name, activation.trace)
@@ -101,9 +111,8 @@ class Forward:
             return
         passes = self.stores(i) or not activation.trace.is_cheap
         inline = None if passes else activation.name
-        spec = Product(
-            layout.inputs, layout.outputs, 1, layout.panel, self.rows, activation=inline, split=False
-        )
+        panels = layout.inputs, layout.outputs
+        spec = Product(*panels, 1, layout.panel, self.rows, activation=inline, split=False, plain=i == 0)
 
         def finish(inner: Vectors, total: str) -> str:
             trace = activation.trace

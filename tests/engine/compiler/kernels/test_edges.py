@@ -10,7 +10,7 @@ from engine.compiler.assembly.module import Module
 from engine.compiler.assembly.vectors import Vectors
 from engine.compiler.jit import compile_text
 from engine.compiler.kernels.dense import Rows
-from engine.compiler.kernels.edges import choosing, entering, leaving
+from engine.compiler.kernels.edges import choosing, copying, entering, leaving
 from engine.compiler.kernels.layout import Panels
 from engine.execution.compiled.memory import aligned_zeros
 
@@ -35,6 +35,19 @@ def test_rows_become_panels_and_rows_again(features: int) -> None:
     in_panels = between.reshape(panels.count, ROWS.capacity, panels.width)
     assert in_panels[-1, 18, (features - 1) % panels.width] == x[18, -1]
     assert np.count_nonzero(between) == np.count_nonzero(x)
+
+
+@pytest.mark.parametrize("numbers", [1, 7, 8, 9, 64, 93])
+def test_rows_are_copied_as_they_lie_and_nothing_behind_them(numbers: int) -> None:
+    module = Module(DOUBLE)
+    module.entry(
+        "run", ["%x*", "%a*", "%n"], lambda code: code.call(copying(module), "%n", pointers=["%x", "%a"])
+    )
+    x = np.random.default_rng(0).standard_normal(100)[1:]  # callers' rows need not be aligned
+    copy = aligned_zeros(104, np.dtype(np.float64))
+    compile_text(module.text, ("run",)).function("run", 3)(x.ctypes.data, copy.ctypes.data, numbers)
+    assert np.array_equal(copy[:numbers], x[:numbers])
+    assert not copy[numbers:].any()
 
 
 def test_the_greatest_score_is_chosen_the_first_of_equals_and_nan_before_all() -> None:
