@@ -69,7 +69,10 @@ def _multiply_adds() -> Any:
 
 
 def floor_microseconds(workload: Workload, peak: float) -> float:
-    """A step's least time: its matrix operations at the peak, Adam and tanh at the best we know."""
+    """A step's least time: its matrix operations at the peak, Adam and tanh at the best we know.
+
+    All rows count, though one beyond the hinge's margin needs no way back: the moons can pass their floor.
+    """
     plan, rows = workload.plan, len(workload.plan.train) / workload.plan.steps_per_epoch
     nanoseconds = workload.flops / peak
     if plan.optimizer.name == "adam":
