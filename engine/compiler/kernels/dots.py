@@ -60,13 +60,11 @@ def dot_gradient(module: Module, spec: DotHead) -> str:
     Arguments: inputs, parameters, slopes by the scores, stored slopes, gradient; rows.
     """
     parameters = ["%a*", "%w*", "%z*", "%s*", "%d*", "%rows"]
-    return module.define(
-        ("dot_gradient", spec), "dot_gradient", parameters, lambda code: _gradient(code, spec)
-    )
 
+    def emit(code: Vectors) -> None:
+        code.loop(0, spec.layout.inputs.count, 1, [], lambda panel, _: _gradient_panel(code, spec, panel))
 
-def _gradient(code: Vectors, spec: DotHead) -> None:
-    code.loop(0, spec.layout.inputs.count, 1, [], lambda panel, _: _gradients(code, spec, panel))
+    return module.define(("dot_gradient", spec), "dot_gradient", parameters, emit)
 
 
 def _scores(code: Vectors, spec: DotHead, row: Index) -> list[str]:
@@ -167,7 +165,7 @@ def _measured(
     return [code.fma(error, error, totals[0]), code.plus(totals[1], code.magnitude(error))]
 
 
-def _gradients(code: Vectors, spec: DotHead, panel: Index) -> list[str]:
+def _gradient_panel(code: Vectors, spec: DotHead, panel: Index) -> list[str]:
     """One panel of inputs: as many of its vectors at once as registers hold the sums of."""
     vectors = list(range(spec.layout.inputs.vectors))
     at_once = len(vectors) if spec.rows.registers >= 32 else 1
