@@ -84,9 +84,8 @@ class ProgramShape:
 
         It depends on nothing of the CPU's, since what moves up is summed with other neighbours.
         """
-        graph = self._loss_graph()
-        is_cut_off = any(node.op in CUT_OFF for node in graph.nodes)
-        return is_cut_off and self.batch >= LEAST and self.layouts[-1].is_dot and len(self.layouts) > 1
+        worth_it = self.batch >= LEAST and len(self.layouts) > 1 and self.layouts[-1].is_dot
+        return worth_it and any(node.op in CUT_OFF for node in self._loss_graph().nodes)
 
     def measure(self, *, training: bool) -> Measure:
         """What the head measures."""
