@@ -249,6 +249,7 @@ def test_postgresql_keeps_to_the_order_of_a_queue_that_was_empty_when_it_counted
     database.close()
     of_the_queue = [plan for _, plan in plans if "ix_jobs_queued on" in plan]
     assert len(of_the_queue) == 2
-    assert not re.search(r"Sort Key: .*(priority|id DESC)", "\n".join(plan for _, plan in plans))
+    # The few events of one job may be sorted, jobs may not.
+    assert not re.search(r"Sort Key: (?!events).*(priority|id DESC)", "\n".join(plan for _, plan in plans))
     pages = [plan for statement, plan in plans if "ORDER BY jobs.status DESC" in statement]
     assert ["ix_jobs_owner_status_id" in plan for plan in pages] == [True, True]
